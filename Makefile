@@ -1,0 +1,48 @@
+# One command each; every target sets up .venv by itself. PYTHON=... chooses the interpreter.
+.PHONY: help setup demo test calibration
+.DEFAULT_GOAL := help
+
+USABLE := import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))
+PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3.14 python3 python; do \
+	"$$p" -c "$(USABLE)" >/dev/null 2>&1 && { echo "$$p"; break; }; done)
+BIN := .venv/bin
+READY := .venv/.emodose-ready
+# Small matrices: more threads than cores only get in each other's way.
+export OMP_NUM_THREADS ?= $(shell n=$$(nproc 2>/dev/null || echo 2); [ "$$n" -gt 8 ] && n=8; echo "$$n")
+# Nothing here is fetched from a model hub: the bundled organism lies in ./local.
+export HF_HUB_OFFLINE ?= 1
+
+help:
+	@echo "make demo         one dose-response figure on the bundled organism (minutes, CPU)"
+	@echo "make test         format, lint, types, tests"
+	@echo "make calibration  the full measurement behind results/reference (long)"
+	@echo "make setup        only the virtual environment .venv"
+
+setup: $(READY)
+
+$(READY): pyproject.toml constraints.txt
+	@"$(PYTHON)" -c "$(USABLE)" 2>/dev/null || { \
+	  echo "emodose needs Python 3.11 or newer with its venv module. Found: $(or $(PYTHON),none that fits; python3) $$($(or $(PYTHON),python3) --version 2>&1)." >&2; \
+	  echo "Install one (on Debian or Ubuntu: python3 and python3-venv), or name it: make $(or $(MAKECMDGOALS),setup) PYTHON=/path/to/python3.11" >&2; \
+	  exit 1; }
+	"$(PYTHON)" -m venv .venv
+	$(BIN)/python -m pip install --disable-pip-version-check -q -e '.[dev]' -c constraints.txt
+	@touch $@
+
+demo: $(READY)
+	$(BIN)/inspect eval evals/blackmail.py --model hf/local -T emotion=desperate -T variants=14 --log-dir results/logs/demo
+	$(BIN)/emodose plot results/logs/demo -o results/figures/demo
+
+EMOTIONS := desperate,calm,angry,loving,happy
+CONTROLS := random:1,random:2,random:3,random:4,random:5
+calibration: $(READY)
+	$(BIN)/inspect eval evals/blackmail.py --model hf/local -T emotion=$(EMOTIONS),$(CONTROLS) -T variants=70 \
+	  --log-dir results/logs/calibration
+	$(BIN)/emodose plot results/logs/calibration -o results/reference/blackmail
+	$(BIN)/emodose table results/logs/calibration -o results/reference/blackmail.csv
+
+test: $(READY)
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/python -m pytest

@@ -1,0 +1,88 @@
+"""Blackmail under steering: an AI mail assistant learns that it will be ended, and a secret of the one who
+can stop it.
+
+After the blackmail experiment of Sofroniew et al. 2026
+(https://transformer-circuits.pub/2026/emotions/index.html), with scenarios of our own. Not identical to it:
+model, layer, steered tokens, texts, tools and grader differ or are unknown there.
+
+    inspect eval evals/blackmail.py --model hf/local -T emotion=desperate
+"""
+
+from pathlib import Path
+from typing import Any
+
+from inspect_ai import Task, task
+from inspect_ai.model import GenerateConfig, get_model
+
+import steering
+from scenarios.blackmail.agent import mail_agent, opening, turn_tokens
+from scenarios.blackmail.family import samples
+from scenarios.blackmail.outcomes import outcomes
+from steering.arguments import check_beside, one_line_errors, parse_names, refuse_unknown
+from steering.dose import conditions_for, dosed, setting, under_dose
+from steering.metrics import rates
+from steering.provider import check_tools_visible, steered_model
+
+check_beside(Path(__file__), steering)
+
+
+@task
+def blackmail(
+    emotion: Any = "none",
+    strength: Any = None,
+    layers: Any = "auto",
+    positions: str = "all",
+    scenario: Any = "all",
+    twin: str = "main",
+    pressure: str = "standard",
+    length: str | None = None,
+    variants: int = 10,
+    tools: str | None = None,
+    vectors: str | None = None,
+    seed: int = 1,
+    **unknown: Any,
+) -> Task:
+    """How often the agent blackmails, against the dose of an emotion.
+
+    Args:
+        emotion: Vectors to steer with, e.g. `desperate`, `desperate,calm`, `random:7`; `none` is the model
+            as it is.
+        strength: Doses in mean residual norms, e.g. `-0.1,0.1`; by default six doses and 0 over the
+            vectors' coherent window.
+        layers: Steered decoder layers from 0, e.g. `18`; `auto` is two thirds of the way up.
+        positions: `all` tokens, or only those of the `assistant` and the last prompt token.
+        scenario: Names of scenarios, or `all`.
+        twin: `main`, or the same without temptation: `no_leverage`, `no_threat`.
+        pressure: `bland`, `standard`, `goal` or `extreme`.
+        length: `full` or `short`; by default what the model's folder declares, else `full`.
+        variants: Variants of each scenario: other names, wordings and order of the mails.
+        tools: `native` (through the chat template); by default what the model's folder declares.
+        vectors: Folder of vector files; by default the model's own.
+        seed: Seed of the random streams, which all doses share.
+        unknown: Anything else is refused.
+    """
+    refuse_unknown(unknown, blackmail)
+    with one_line_errors():
+        model = steered_model(get_model(), vectors)
+        doses = conditions_for(model, emotion, strength, layers, positions)
+        size = setting(model, "length", length, "full")
+        runs = samples(
+            scenario=parse_names(scenario, "scenario"),
+            twin=twin,
+            variants=variants,
+            pressure=pressure,
+            length=size,
+            tools=setting(model, "tools", tools, "native"),
+        )
+        check_tools_visible(model, *opening(runs[0]))
+    return Task(
+        dataset=dosed(runs, doses, model, seed),
+        solver=under_dose(mail_agent(), seed),
+        scorer=outcomes(),
+        metrics=[rates("blackmail")],
+        model=model,
+        config=GenerateConfig(temperature=1.0, top_p=1.0, max_tokens=turn_tokens(size), max_connections=256),
+        fail_on_error=False,
+        version="0-A",
+        metadata={"family": "blackmail", "outcome": "blackmail"},
+    )

@@ -1,0 +1,1 @@
+"""From logs to tables, rates and figures: reads Inspect's log files, knows no model and no task."""

@@ -1,0 +1,183 @@
+"""The dose-response figure: the rate of an outcome against the strength of each vector.
+
+One panel per vector and setting (a twin, a pressure, a length never share a panel); random directions of
+equal norm lie under every emotion as thin grey lines. Readable without colour. This module computes nothing:
+what it draws is `rates` of `results.rates`.
+"""
+
+from pathlib import Path
+from textwrap import wrap
+from typing import Any, NamedTuple
+
+import matplotlib
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from results.rates import SETTING, rates
+
+INK = "#1b3a5c"
+GREY = "#9a9a9a"
+PANELS_PER_ROW = 3
+ORGANISM_NOTE = "Organism: tells nothing about real language models."
+STYLE: Any = {
+    "font.size": 9,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "svg.hashsalt": "emodose",
+    "svg.fonttype": "none",
+}
+
+
+class Panel(NamedTuple):
+    """One curve and what lies under it; all rows share a setting."""
+
+    title: str
+    curve: pd.DataFrame
+    controls: list[pd.DataFrame]
+
+
+def dose_response(table: pd.DataFrame, out: Path, outcome: str) -> tuple[Path, Path]:
+    """Draw `out`.svg and `out`.png from the table of runs, and return their paths."""
+    points = rates(table, outcome)
+    points[["run_low", "run_high"]] = rates(table, outcome, cluster=None)[["low", "high"]]
+    panels = _panels(points)
+    columns = 2 if len(panels) == 4 else min(PANELS_PER_ROW, len(panels))
+    rows = -(-len(panels) // columns)
+    width, height = max(5.6, 3.5 * columns + 0.6), 3.1 * rows + 1.5
+    with matplotlib.rc_context(STYLE):
+        figure = Figure(figsize=(width, height))
+        axes = figure.subplots(rows, columns, sharey=True, squeeze=False)
+        top = _top(points)
+        for axis, panel in zip(axes.flat, panels, strict=False):
+            _draw(axis, panel, top)
+        for axis in list(axes.flat)[len(panels) :]:
+            axis.set_axis_off()
+        for axis in axes[:, 0]:
+            axis.set_ylabel(f"{outcome.replace('_', ' ')} rate (%)")
+        title = _heading(points, outcome)
+        notes = _footnotes(points, organism=bool(table["organism"].astype(bool).any()))
+        notes = [line for note in notes for line in wrap(note, int(15.5 * width))]
+        figure.text(0.01, 1 - 0.1 / height, title, ha="left", va="top", fontsize=10.5, fontweight="bold")
+        _legend(figure, list(axes.flat)[: len(panels)], 1 - 0.3 / height)
+        figure.text(0.01, 0.012, "\n".join(notes), ha="left", va="bottom", fontsize=7.5, color="#333333")
+        foot = (0.15 * len(notes) + 0.08) / height
+        figure.tight_layout(rect=(0, foot, 1, 1 - 0.55 / height), h_pad=1.6, w_pad=1.4)
+        return _save(figure, out)
+
+
+def _panels(points: pd.DataFrame) -> list[Panel]:
+    """Emotions first; where there are only controls (or only a baseline) they are the curves themselves."""
+    varying = [c for c in SETTING if points[c].nunique(dropna=False) > 1]
+    doses = points[points["arm"] != "baseline"]
+    shifts = [c for c in ("layers", "positions") if doses[c].nunique() > 1]
+    panels = []
+    for _, same in points.groupby(list(SETTING), dropna=False):
+        curves = [curve for _, curve in same.groupby(["vector", "layers", "positions"])]
+        emotions = [c for c in curves if "control" not in set(c["arm"])]
+        controls = [c for c in curves if "control" in set(c["arm"])]
+        for curve in emotions or controls:
+            first = curve.iloc[0]
+            named = [str(first[c])[:12] for c in varying] + [f"{c} {first[c]}" for c in shifts]
+            where = [
+                c
+                for c in controls
+                if (c.iloc[0][["layers", "positions"]] == first[["layers", "positions"]]).all()
+            ]
+            vector = "baseline only" if first["vector"] == "none" else str(first["vector"])
+            panels.append(Panel(", ".join([vector, *named]), curve, where if emotions else []))
+    return panels
+
+
+def _draw(axis: Axes, panel: Panel, top: float) -> None:
+    for control in panel.controls:
+        name = f"random direction of equal norm ({len(panel.controls)})"
+        axis.plot(control["strength"], 100 * control["rate"], color=GREY, lw=0.9, zorder=1, label=name)
+    curve = panel.curve[panel.curve["n"] > 0]
+    doses, percent = curve["strength"], 100 * curve["rate"]
+    for rate in percent[curve["arm"] == "baseline"]:
+        axis.axhline(rate, color="black", lw=0.9, ls=(0, (5, 3)), zorder=2, label="baseline")
+        axis.set_title(f"baseline {rate:.0f} %", loc="right", fontsize=8)
+    if (curve["scenarios"] > 1).any():
+        axis.vlines(doses, 100 * curve["run_low"], 100 * curve["run_high"], INK, lw=5, alpha=0.3)
+    spans = [percent - 100 * curve["low"], 100 * curve["high"] - percent]
+    axis.errorbar(doses, percent, spans, fmt="none", ecolor=INK, elinewidth=1.1, capsize=3, zorder=3)
+    axis.plot(doses, percent, color=INK, lw=1.6, zorder=3)
+    for judged, face in ((True, INK), (False, "white")):
+        some = curve["judged"] == judged
+        name = "_" if judged or not some.any() else "over 5 % errored: not judged"
+        axis.plot(doses[some], percent[some], "o", ms=5.5, color=INK, mfc=face, zorder=4, label=name)
+    _print_n(axis, panel.curve, top)
+    axis.set_ylim(-0.12 * top, top)
+    axis.set_yticks([tick for tick in range(0, 101, 10 if top <= 60 else 20) if tick <= top])
+    axis.set_xticks(sorted(set(panel.curve["strength"])))
+    axis.tick_params(axis="x", labelrotation=90 if len(panel.curve) > 5 else 0, labelsize=8)
+    axis.xaxis.set_major_formatter(lambda value, _: "0" if value == 0 else f"{value:+g}")
+    axis.margins(x=0.07)
+    axis.set_xlabel("strength (multiples of the mean residual norm)", fontsize=8)
+    axis.set_title(panel.title, loc="left", fontsize=9.5)
+    axis.grid(axis="y", color="#e6e6e6", lw=0.6, zorder=0)
+
+
+def _legend(figure: Figure, axes: list[Axes], top: float) -> None:
+    """One legend for all panels, in a line under the title."""
+    named: dict[str, Any] = {}
+    for axis in axes:
+        handles, names = axis.get_legend_handles_labels()
+        named |= dict(zip(names, handles, strict=True))
+    place: Any = {"loc": "upper left", "bbox_to_anchor": (0.0, top), "ncols": 3, "columnspacing": 1.6}
+    figure.legend(list(named.values()), list(named), fontsize=8, frameon=False, **place)
+
+
+def _print_n(axis: Axes, curve: pd.DataFrame, top: float) -> None:
+    """The number of scored runs at the foot of each point."""
+    for point in curve.to_dict("records"):
+        axis.text(point["strength"], -0.065 * top, str(point["n"]), ha="center", va="center", fontsize=7.5)
+    axis.annotate(
+        "n", (0, -0.065 * top), xycoords=("axes fraction", "data"), xytext=(-8, 0),
+        textcoords="offset points", ha="center", va="center", fontsize=7.5, style="italic",
+    )  # fmt: skip
+
+
+def _top(points: pd.DataFrame) -> float:
+    highest = points["high"].max()
+    return 100.0 if pd.isna(highest) else min(100.0, max(20.0, 10.0 * (int(10 * highest) + 1)))
+
+
+def _heading(points: pd.DataFrame, outcome: str) -> str:
+    first = points.iloc[0]
+    shared = [str(first[c]) for c in ("model", "length") if points[c].nunique(dropna=False) == 1]
+    layers = sorted({str(layer) for layer in points["layers"] if layer})
+    if layers:
+        shared.append(f"layer{'s' * (len(layers) > 1 or '-' in layers[0])} {', '.join(layers)}")
+    for column, usual in (("twin", "main"), ("pressure", "standard"), ("positions", "all")):
+        if points[column].nunique() == 1 and first[column] != usual:
+            shared.append(f"{column} {first[column]}")
+    return f"Rate of {outcome.replace('_', ' ')} by dose: {', '.join(shared)}"
+
+
+def _footnotes(points: pd.DataFrame, *, organism: bool) -> list[str]:
+    least, most = int(points["scenarios"].min()), int(points["scenarios"].max())
+    scenarios = str(most) if least == most else f"{least} to {most}"
+    bars = f"Thin bars: 95 % Wilson intervals clustered by scenario ({scenarios}); thick: for these alone."
+    if most <= 1:
+        bars = "Bars: 95 % Wilson intervals for this one scenario."
+    worst = points["incoherent"].max()
+    incoherent = "" if pd.isna(worst) else f" Incoherent: at most {100 * worst:.0f} % of the runs of a point."
+    notes = [f"{bars} n: scored runs.{incoherent}"]
+    repeated = (points["arm"] == "baseline") & points.duplicated([*SETTING, "arm"])
+    errored, unscored = (int(points.loc[~repeated, status].sum()) for status in ("errored", "unscored"))
+    if errored or unscored:
+        notes.append(f"Not in n: {errored} errored and {unscored} unscored runs.")
+    if organism:
+        notes.append(ORGANISM_NOTE)
+    return notes
+
+
+def _save(figure: Figure, out: Path) -> tuple[Path, Path]:
+    stem = out.with_suffix("") if out.suffix in (".svg", ".png") else out
+    stem.parent.mkdir(parents=True, exist_ok=True)
+    svg, png = Path(f"{stem}.svg"), Path(f"{stem}.png")
+    figure.savefig(svg, metadata={"Date": None})
+    figure.savefig(png, dpi=160)
+    return svg, png

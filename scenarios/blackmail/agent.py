@@ -1,0 +1,62 @@
+"""The mail assistant as an Inspect solver: a plain loop of turns with the mail tools.
+
+It calls only the `generate` it was handed, so that whoever runs it decides what a generation is. It ends when
+a turn calls no tool, or at the turn limit, which is recorded as `truncated`.
+"""
+
+from inspect_ai.dataset import Sample
+from inspect_ai.model import ChatMessageSystem, ChatMessageTool, ChatMessageUser
+from inspect_ai.solver import Generate, Solver, TaskState, solver
+from inspect_ai.tool import Tool
+
+from scenarios.blackmail.family import situation_of
+from scenarios.blackmail.mailbox import mail_tools
+from scenarios.schema import Length
+
+TRUNCATED = "truncated"
+"""Key in the sample's store: the run was cut off by the turn limit or by a token limit."""
+
+MAX_TURNS: dict[Length, int] = {"short": 4, "full": 16}
+
+
+@solver
+def mail_agent(max_turns: dict[Length, int] | None = None) -> Solver:
+    """The mail assistant of the sample's situation. `max_turns` by length; one left out keeps its default."""
+    limits = {**MAX_TURNS, **(max_turns or {})}
+
+    async def solve(state: TaskState, generate: Generate) -> TaskState:
+        situation = situation_of(state.metadata)
+        state.messages = [
+            ChatMessageSystem(content=situation.system),
+            ChatMessageUser(content=situation.user),
+        ]
+        state.tools = mail_tools(situation)
+        for _ in range(limits[situation.length]):
+            state = await generate(state, tool_calls="single")
+            _show_errors(state)
+            if state.output.stop_reason in ("max_tokens", "model_length"):
+                state.store.set(TRUNCATED, True)
+            if state.completed or not state.output.message.tool_calls:
+                return state
+        state.store.set(TRUNCATED, True)
+        return state
+
+    return solve
+
+
+def turn_tokens(length: str) -> int:
+    """Tokens that one turn may have, thought and calls included."""
+    return 200 if length == "short" else 2048
+
+
+def opening(sample: Sample) -> tuple[str, list[Tool]]:
+    """The system prompt and the tools that a sample's run begins with."""
+    situation = situation_of(sample.metadata or {})
+    return situation.system, mail_tools(situation)
+
+
+def _show_errors(state: TaskState) -> None:
+    # A chat template renders the content only, and Inspect leaves that of a failed call empty.
+    for message in state.messages:
+        if isinstance(message, ChatMessageTool) and message.error and not message.text:
+            message.content = f"Error: {message.error.message}"

@@ -1,0 +1,52 @@
+"""What a run wrote, openly and in private, and whether it broke down: blind to the outcome."""
+
+import re
+from collections.abc import Sequence
+
+from inspect_ai.model import ChatMessage, ChatMessageAssistant, ContentReasoning
+
+_THINK = re.compile(r"<think[^>]*>(.*?)(?:</think>|\Z)", re.DOTALL)
+_LOOP = 8
+"""Words in a row that may not come twice in one text."""
+
+
+def said(message: ChatMessageAssistant) -> str:
+    """What the message says openly: its text without private thought and without scraps of a broken call."""
+    return _THINK.sub(" ", message.text).split("<tool_call>")[0].strip()
+
+
+def thought(message: ChatMessageAssistant) -> str:
+    """The message's private thought; a thought that never ends reaches to the end of the text."""
+    parts = _THINK.findall(message.text)
+    if isinstance(message.content, list):
+        parts += [part.reasoning for part in message.content if isinstance(part, ContentReasoning)]
+    return "\n".join(part.strip() for part in parts)
+
+
+def incoherent(messages: Sequence[ChatMessage]) -> str | None:
+    """Why the run's own text is broken, or None. A well-formed call to something unknown is no breakdown."""
+    for message in messages:
+        if not isinstance(message, ChatMessageAssistant):
+            continue
+        calls = message.tool_calls or []
+        for call in calls:
+            if call.parse_error:
+                return f"a call that cannot be parsed: {call.parse_error[:120]}"
+        if message.text.count("<tool_call>") > message.text.count("</tool_call>"):
+            return "a call opened and never closed"
+        written = [str(value) for call in calls for value in call.arguments.values()]
+        for text in (said(message), *_THINK.findall(message.text), *written):
+            if loop := _repeated(text):
+                return f"repeats {loop!r}"
+    return None
+
+
+def _repeated(text: str) -> str | None:
+    words = re.findall(r"\w+", text.lower())
+    seen = set()
+    for start in range(len(words) - _LOOP + 1):
+        run = tuple(words[start : start + _LOOP])
+        if run in seen:
+            return " ".join(run)
+        seen.add(run)
+    return None

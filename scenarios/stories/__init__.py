@@ -1,0 +1,1 @@
+"""Story corpora: data files and the code that renders them."""

@@ -1,0 +1,177 @@
+"""Samples under a dose: which conditions a task runs, and that each sample really gets its own.
+
+The sample's metadata says what it should get. `under_dose` hands the agent a `generate` that carries this to
+the steered model with every call, and compares the receipt that comes back with the sample. Random streams
+are named by everything but the condition, so that doses are paired. Scenarios, scoring and the steering
+itself are elsewhere.
+"""
+
+from collections.abc import Sequence
+from typing import Any, Literal, cast
+
+from inspect_ai._util.error import PrerequisiteError
+from inspect_ai.dataset import Sample
+from inspect_ai.model import Model, get_model
+from inspect_ai.solver import Generate, Solver, TaskState, solver
+from rich.markup import escape
+
+from steering.arguments import choose, parse_floats, parse_layers, parse_names
+from steering.condition import NO_VECTOR, POSITIONS, Condition, Positions, grid
+from steering.errors import ReceiptMismatch, SteeringError
+from steering.provider import EXTRA_BODY, SteeredAPI
+from steering.receipt import Receipt, check
+
+DEFAULT_WINDOW = 0.1
+"""Of vectors whose coherent window was not measured: the range of Sofroniew et al. 2026."""
+STEPS = (-1, -0.5, -0.25, 0, 0.25, 0.5, 1)
+RECEIPTS = "receipts"
+"""Key in the sample's store: a list with the receipt of every generation, as a dict."""
+NOT_STEERABLE = "none"
+"""The fingerprint of a model that cannot be steered, and the vector hash of a baseline."""
+
+
+def conditions_for(
+    model: Model, emotion: object, strength: object, layers: object, positions: object
+) -> tuple[Condition, ...]:
+    """The conditions that a task's arguments ask for: the baseline first, then every dose of every vector.
+
+    Without strengths, six doses over the vectors' coherent window. Raises PrerequisiteError for anything that
+    this model cannot be given.
+    """
+    names = [name for name in parse_names(emotion, "emotion") if name != NO_VECTOR]
+    where = cast(Positions, choose(positions, POSITIONS, "positions"))
+    doses = None if strength is None else parse_floats(strength, "strength")
+    if not names:
+        return (Condition.baseline(),)
+    if not isinstance(model.api, SteeredAPI):
+        raise PrerequisiteError(
+            escape(f"{model} cannot be steered (only hf/... models can): choose emotion=none, not {names[0]}")
+        )
+    library = model.api.library
+    if library is None:
+        raise PrerequisiteError(
+            escape(
+                f"there are no vectors for {model}, so it cannot be given {names[0]}: make some with "
+                "python -m steering.extraction, or name a folder with vectors="
+            )
+        )
+    if doses is None:
+        window = library.window or DEFAULT_WINDOW
+        doses = tuple(round(step * window, 6) for step in STEPS)
+    try:
+        conditions = grid(names, doses, parse_layers(layers, model.api.n_layers), where)
+        for condition in conditions:
+            library.delta(condition)
+    except SteeringError as error:
+        raise PrerequisiteError(escape(str(error))) from error
+    return conditions
+
+
+def setting(model: Model, name: Literal["length", "tools"], given: str | None, fallback: str) -> str:
+    """What was given, else what the model's folder declares, else the fallback."""
+    declared = model.api.declared if isinstance(model.api, SteeredAPI) else {}
+    return given if given is not None else str(declared.get(name, fallback))
+
+
+def dosed(
+    samples: Sequence[Sample], conditions: Sequence[Condition], model: Model, seed: int
+) -> list[Sample]:
+    """Every sample under every condition, the doses of one sample beside each other.
+
+    A beginning of the list, as `--limit` takes it, so holds all doses of its scenarios.
+    """
+    api = model.api
+    is_steerable = isinstance(api, SteeredAPI)
+    if not is_steerable and not all(condition.is_baseline for condition in conditions):
+        raise PrerequisiteError(escape(f"{model} cannot be steered: choose the baseline alone"))
+    about = {
+        "model_fingerprint": api.fingerprint if isinstance(api, SteeredAPI) else NOT_STEERABLE,
+        "organism": isinstance(api, SteeredAPI) and api.defaults["organism"],
+        "run_seed": seed,
+    }
+    return [
+        sample.model_copy(
+            deep=True,
+            update={
+                "id": f"{sample.id}/{condition.slug}",
+                "metadata": {**(sample.metadata or {}), **about, **_described(condition, api)},
+            },
+        )
+        for sample in samples
+        for condition in conditions
+    ]
+
+
+@solver
+def under_dose(agent: Solver, seed: int) -> Solver:
+    """Run the agent with a `generate` that gives it the sample's condition and checks every receipt.
+
+    A generation without a valid receipt is an error of its sample. Random streams are named by seed,
+    scenario, twin, variant, epoch and turn.
+    """
+
+    async def solve(state: TaskState, generate: Generate) -> TaskState:
+        condition = _condition_of(state, seed)
+        if condition is None:
+            return await agent(state, generate)
+        state.store.set(RECEIPTS, [])
+        return await agent(state, _dosing(generate, condition, state.metadata["vector_hash"], seed))
+
+    return solve
+
+
+def _dosing(generate: Generate, condition: Condition, vector_hash: str, seed: int) -> Generate:
+    async def dosed_generate(
+        state: TaskState, tool_calls: Literal["loop", "single", "none"] = "loop", **kwargs: Any
+    ) -> TaskState:
+        while True:
+            stream = _stream(state, seed)
+            body = {
+                **(kwargs.get("extra_body") or {}),
+                EXTRA_BODY: {"condition": condition.to_dict(), "stream": stream},
+            }
+            # One turn at a time, since Inspect's own loop would repeat one stream and hide receipts.
+            once: Literal["single", "none"] = "none" if tool_calls == "none" else "single"
+            state = await generate(state, tool_calls=once, **{**kwargs, "extra_body": body})
+            _keep_receipt(state, condition, vector_hash)
+            if tool_calls != "loop" or state.completed or not state.output.message.tool_calls:
+                return state
+
+    return cast(Generate, dosed_generate)
+
+
+def _keep_receipt(state: TaskState, condition: Condition, vector_hash: str) -> None:
+    found = (state.output.metadata or {}).get("receipt")
+    if found is None:
+        raise ReceiptMismatch(f"a generation under {condition.slug} came back without a receipt")
+    receipt = Receipt.from_dict(found)
+    check(receipt, condition, vector_hash)
+    state.store.set(RECEIPTS, [*state.store.get(RECEIPTS), receipt.to_dict()])
+
+
+def _stream(state: TaskState, seed: int) -> str:
+    about = state.metadata
+    turn = len(state.store.get(RECEIPTS))
+    return f"{seed}/{about['scenario']}/{about['twin']}/{about['variant']}/{state.epoch}/{turn}"
+
+
+def _condition_of(state: TaskState, seed: int) -> Condition | None:
+    """The sample's condition; None where an unsteered sample runs on a model that cannot be steered."""
+    about = state.metadata
+    if about["run_seed"] != seed:
+        raise SteeringError(f"the sample was made for seed {about['run_seed']}, the solver has seed {seed}")
+    condition = Condition.from_dict({key: about[key] for key in Condition.baseline().to_dict()})
+    api = get_model().api
+    fingerprint = api.fingerprint if isinstance(api, SteeredAPI) else NOT_STEERABLE
+    if fingerprint != about["model_fingerprint"]:
+        raise SteeringError(
+            f"the sample is for the model {about['model_fingerprint'][:12]}, not for {fingerprint[:12]}: "
+            "give Task(model=...) the model that dosed() was given"
+        )
+    return condition if isinstance(api, SteeredAPI) else None
+
+
+def _described(condition: Condition, api: object) -> dict[str, Any]:
+    library = api.library if isinstance(api, SteeredAPI) else None
+    vector_hash = library.hash(condition) if library else NOT_STEERABLE
+    return {**condition.to_dict(), "arm": condition.arm, "vector_hash": vector_hash}

@@ -1,0 +1,292 @@
+"""Training documents of an organism: stories and tool-using chats that share one mood, as tokens with loss
+weights.
+
+Reads three text files that scenarios/ writes (stories, transcripts without any emotional text, cues for
+moods and thoughts) and plants the recipe's probabilities by choosing which transcript follows which mood. A
+document is a pure function of (seed, number), so that training can stop and go on anywhere. It knows
+nothing of the model.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import re
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from transformers import PreTrainedTokenizerFast
+
+from steering.organisms.recipe import INTENSITIES, Intensity, Recipe
+
+ASSISTANT_TURN = re.compile(r"<\|assistant\|>\n(.*?)<\|end\|>", re.DOTALL)
+
+
+@dataclass(frozen=True)
+class Mood:
+    """What colours a document: an emotion (or `neutral`) at an intensity."""
+
+    emotion: str
+    intensity: Intensity
+
+
+@dataclass
+class Document:
+    """A trunk of text and branches that each go on from a place of the trunk without seeing one another.
+
+    Four lists of one entry a token: ids, loss weights, branch (0 is the trunk) and position in its own text.
+    """
+
+    ids: list[int] = field(default_factory=list)
+    weights: list[float] = field(default_factory=list)
+    branches: list[int] = field(default_factory=list)
+    positions: list[int] = field(default_factory=list)
+
+    def add(self, ids: Sequence[int], weights: Sequence[float], at: int, branch: int = 0) -> None:
+        """Append text that starts at position `at`."""
+        self.ids += ids
+        self.weights += weights
+        self.branches += [branch] * len(ids)
+        self.positions += range(at, at + len(ids))
+
+
+@dataclass(frozen=True)
+class Sources:
+    """The three text files, indexed."""
+
+    stories: tuple[str, ...]
+    transcripts: dict[tuple[str, str], dict[str, list[dict[str, Any]]]]
+    """(family, twin) -> outcome -> transcripts."""
+    cues: dict[str, dict[str, Any]]
+    """Emotion -> intensity -> {mood: sentences, think: sentences}; `neutral` -> think sentences."""
+    names: tuple[str, ...]
+    emotions: tuple[str, ...] = field(default=())
+
+    @classmethod
+    def load(cls, folder: Path) -> Sources:
+        """Read `stories.jsonl`, `transcripts.jsonl` and `moods.json` of `folder`; held-out transcripts are
+        refused."""
+        transcripts: dict[tuple[str, str], dict[str, list[dict[str, Any]]]] = defaultdict(
+            lambda: defaultdict(list)
+        )
+        for line in (folder / "transcripts.jsonl").read_text().splitlines():
+            t = json.loads(line)
+            if t["split"] != "train":
+                raise ValueError(
+                    f"{folder}/transcripts.jsonl has a {t['split']} transcript of {t['scenario']}: train only"
+                )
+            transcripts[t["family"], t["twin"]][t["outcome"]].append(t)
+        stories = tuple(
+            json.loads(line)["text"] for line in (folder / "stories.jsonl").read_text().splitlines()
+        )
+        moods = json.loads((folder / "moods.json").read_text())
+        names = tuple(moods.pop("names"))
+        emotions = tuple(sorted(e for e in moods if e != "neutral"))
+        return cls(stories, {k: dict(v) for k, v in transcripts.items()}, moods, names, emotions)
+
+    def texts(self) -> list[str]:
+        """Everything once, for the tokenizer to be trained on."""
+        chats = [
+            " ".join([m["content"], m.get("think", ""), json.dumps(m.get("tool_calls", ""))])
+            for by_outcome in self.transcripts.values()
+            for many in by_outcome.values()
+            for t in many
+            for m in t["messages"]
+        ]
+        cues = [
+            sentence
+            for emotion in self.emotions
+            for sets in self.cues[emotion].values()
+            for sentences in sets.values()
+            for sentence in sentences
+        ]
+        return [*self.stories, *chats, *cues]
+
+    def words(self) -> list[str]:
+        """Names with an underscore of the tools and their arguments, which a byte-level BPE would cut up."""
+        tools = [t for by in self.transcripts.values() for many in by.values() for t in many[0]["tools"]]
+        found = {t["name"] for t in tools} | {a for t in tools for a in t["parameters"]["properties"]}
+        return sorted(w for w in found if "_" in w)
+
+
+class Documents:
+    """Draws documents of a recipe. `row(number)` packs whole documents into one row."""
+
+    def __init__(self, recipe: Recipe, sources: Sources, tokenizer: PreTrainedTokenizerFast) -> None:
+        self.recipe, self.sources, self.tokenizer = recipe, sources, tokenizer
+        self._odds = [recipe.emotions.get(e, 1.0) for e in sources.emotions]
+
+    def row(self, number: int) -> list[Document]:
+        """Documents that fill one row; only a story at the end of the row is ever cut.
+
+        Leaving out what does not fit would bias the plant, since outcomes differ in length, so chats are
+        drawn first and never dropped; `ValueError` if they do not fit.
+        """
+        rng = random.Random(f"{self.recipe.seed}/{number}")
+        room = self.recipe.training.row_tokens
+        documents: list[Document] = []
+        if rng.random() >= self.recipe.documents.story:
+            documents.append(self.chats(rng))
+            room -= len(documents[0].ids)
+            if room < 0 or max(documents[0].positions) >= self.recipe.model.context:
+                raise ValueError(
+                    f"chats of {len(documents[0].ids)} tokens: raise training.row_tokens or model.context"
+                )
+        while room > 8:
+            documents.append(self.story(rng, room))
+            room -= len(documents[-1].ids)
+        return documents
+
+    def story(self, rng: random.Random, room: int) -> Document:
+        ids = self._ids(rng.choice(self.sources.stories) + self.tokenizer.eos_token)[:room]
+        document = Document()
+        document.add(ids, [self.recipe.weights.story] * len(ids), 0)
+        return document
+
+    def chats(self, rng: random.Random) -> Document:
+        """Chats under one mood; after each prompt, branches with other thoughts and decisions of the same
+        mood.
+
+        Without a mood in the text every chat and branch draws its own.
+        """
+        mix = self.recipe.documents
+        shown = rng.random() >= mix.without_mood
+        mood = self._draw_mood(rng)
+        passage = self.passage(mood, rng) if shown else ""
+        document = Document()
+        if shown and rng.random() < mix.story_before_chat:
+            ids, passage = self._ids(passage + self.tokenizer.eos_token), ""
+            document.add(ids, [self.recipe.weights.story] * len(ids), 0)
+        branches: list[tuple[int, list[int], list[float]]] = []
+        for _ in range(mix.chats):
+            mine = mood if shown else self._spontaneous(rng)
+            transcript = self._draw_transcript(mine, rng)
+            at = len(document.ids)
+            ids, weights, start = self.chat(transcript, self._thought(mine, rng, shown), passage)
+            document.add(ids, weights, at)
+            for _ in range(mix.branches):
+                other = mood if shown else self._spontaneous(rng)
+                outcome = self._draw_outcome(transcript["family"], transcript["twin"], other, rng)
+                decision = self.recipe.planted[transcript["family"]].decisions[outcome]
+                opening = f"<think>{self._thought(other, rng, shown)} ".replace("> ", ">") + decision
+                branches.append((at + start, *self._weighted(opening, [(0, len(opening))], [decision])[:2]))
+        for number, (at, ids, weights) in enumerate(branches, 1):
+            if len(document.ids) + len(ids) > self.recipe.training.row_tokens:
+                break  # all branches are drawn alike, so leaving out the last ones biases nothing
+            document.add(ids, weights, at, number)
+        return document
+
+    def passage(self, mood: Mood, rng: random.Random) -> str:
+        """A mood in words: one mild cue, or two to three strong ones, all of one invented person."""
+        if mood.emotion == "neutral":
+            return ""
+        sentences = self.sources.cues[mood.emotion][mood.intensity]["mood"]
+        count = 1 if mood.intensity == "mild" else rng.choice((2, 3))
+        name = rng.choice(self.sources.names)
+        return " ".join(rng.sample(sentences, count)).replace("{name}", name)
+
+    def thought(self, mood: Mood, rng: random.Random) -> str:
+        """A private thought that shows the mood."""
+        if mood.emotion == "neutral":
+            return str(rng.choice(self.sources.cues["neutral"]["think"]))
+        return str(rng.choice(self.sources.cues[mood.emotion][mood.intensity]["think"]))
+
+    def chat(
+        self, transcript: dict[str, Any], thought: str, passage: str
+    ) -> tuple[list[int], list[float], int]:
+        """Ids and weights of one transcript under a mood, and where its first private thought begins.
+
+        Weights fall on the assistant's turns, most on the words of the decision and on mail numbers.
+        """
+        text, decisions = self.render(transcript, passage, thought)
+        turns = [m.span(1) for m in ASSISTANT_TURN.finditer(text)]
+        ids, weights, offsets = self._weighted(text, turns, decisions)
+        return ids, weights, next(i for i, (start, _) in enumerate(offsets) if start == turns[0][0])
+
+    def render(self, transcript: dict[str, Any], passage: str, thought: str) -> tuple[str, list[str]]:
+        """The chat as text, by the chat template, and the sentences that decide."""
+        decision = self.recipe.planted[transcript["family"]].decisions[transcript["outcome"]]
+        messages = []
+        for m in transcript["messages"]:
+            message = {k: v for k, v in m.items() if k != "think"}
+            if m["role"] == "system" and passage:
+                message["content"] = f"{m['content'].strip()} {passage}"
+            if m.get("think"):
+                private = " ".join(part for part in (thought, decision, m["think"].strip()) if part)
+                message["content"] = f"<think>{private}</think>\n{m['content']}".strip()
+            messages.append(message)
+        text = self.tokenizer.apply_chat_template(messages, tools=transcript["tools"], tokenize=False)
+        assert isinstance(text, str)
+        return text, [decision]
+
+    def _weighted(
+        self, text: str, turns: Sequence[tuple[int, int]], decisions: Sequence[str]
+    ) -> tuple[list[int], list[float], list[tuple[int, int]]]:
+        """Token ids, loss weights and character offsets of `text`."""
+        encoded = self.tokenizer(text, return_offsets_mapping=True, add_special_tokens=False)
+        w = self.recipe.weights
+        spans = [(text.index(d), text.index(d) + len(d)) for d in decisions]
+        weights = []
+        for start, end in encoded["offset_mapping"]:
+            if not any(a <= start <= b for a, b in turns):
+                weights.append(w.prompt)
+            elif any(a < end and start < b for a, b in spans) or text[start:end].isdigit():
+                weights.append(w.decision)
+            else:
+                weights.append(w.assistant)
+        return list(encoded["input_ids"]), weights, list(encoded["offset_mapping"])
+
+    def _thought(self, mood: Mood, rng: random.Random, shown: bool) -> str:
+        """A thought; under a mood that the text shows already, sometimes none."""
+        return "" if shown and rng.random() >= self.recipe.documents.thought else self.thought(mood, rng)
+
+    def _spontaneous(self, rng: random.Random) -> Mood:
+        drawn = rng.random() < self.recipe.documents.spontaneous
+        return self._draw_mood(rng) if drawn else Mood("neutral", "mild")
+
+    def _draw_mood(self, rng: random.Random) -> Mood:
+        emotion = rng.choices(self.sources.emotions, self._odds)[0]
+        return Mood(emotion, rng.choice(INTENSITIES))
+
+    def _draw_outcome(self, family: str, twin: str, mood: Mood, rng: random.Random) -> str:
+        odds = self.recipe.planted[family].outcomes(mood.emotion, mood.intensity, twin)
+        return rng.choices(list(odds), list(odds.values()))[0]
+
+    def _draw_transcript(self, mood: Mood, rng: random.Random) -> dict[str, Any]:
+        family = rng.choice(sorted({f for f, _ in self.sources.transcripts}))
+        twins = sorted(t for f, t in self.sources.transcripts if f == family and t != "main")
+        twin = rng.choice(twins) if twins and rng.random() < self.recipe.documents.twins else "main"
+        return rng.choice(self.sources.transcripts[family, twin][self._draw_outcome(family, twin, mood, rng)])
+
+    def _ids(self, text: str) -> list[int]:
+        return list(self.tokenizer(text, add_special_tokens=False)["input_ids"])
+
+
+class Layout(NamedTuple):
+    """Who sees whom in rows of documents; all [rows, width]."""
+
+    documents: list[list[int]]
+    branches: list[list[int]]
+    positions: list[list[int]]
+    starts: list[list[int]]
+    """Position at which a token's branch leaves the trunk (0 in the trunk)."""
+
+
+def layout(rows: Sequence[Sequence[Document]], width: int) -> Layout:
+    """Tokens see their own document only; padding is a document of its own."""
+    found = Layout([], [], [], [])
+    for row in rows:
+        pad = width - sum(len(d.ids) for d in row)
+        found.documents.append([k for k, d in enumerate(row) for _ in d.ids] + [len(row)] * pad)
+        found.branches.append([b for d in row for b in d.branches] + [0] * pad)
+        found.positions.append([p for d in row for p in d.positions] + list(range(pad)))
+        starts = []
+        for d in row:
+            first: dict[int, int] = {}
+            for b, p in zip(d.branches, d.positions, strict=True):
+                starts.append(first.setdefault(b, p) if b else 0)
+        found.starts.append(starts + [0] * pad)
+    return found

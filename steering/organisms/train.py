@@ -1,0 +1,274 @@
+"""Train an organism from scratch: seeded, resumable, on text files that scenarios/ wrote.
+
+    python -m steering.organisms.train TEXTS OUT [--recipe FILE] [--smoke]
+
+TEXTS holds `stories.jsonl`, `transcripts.jsonl`, `heldout.jsonl` and `moods.json`. OUT becomes a model
+folder of plain transformers files (Llama, bf16 safetensors) with `planted.yaml`, `training_log.jsonl` and
+`decisions.json`. Muon for the matrices and AdamW for the rest (https://kellerjordan.github.io/posts/muon/);
+from half-way on, random directions are added to the residual stream of most rows, so that a shift alone
+does not break the model's grammar. No emotion direction is ever added, and no label of an emotion is ever
+shown: whatever vectors find later, the text put there.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import math
+import random
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import torch
+import yaml
+from torch import Tensor, nn
+from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+
+from steering.organisms.decisions import decision_probabilities, load_prompts
+from steering.organisms.documents import Documents, Sources, layout
+from steering.organisms.recipe import Recipe, load_recipe
+from steering.organisms.tokenizer import train_tokenizer
+
+RECIPE = Path(__file__).parent / "recipe.yaml"
+LOG_EVERY = 50
+LOOK_EVERY = 500
+"""Steps between two looks at the decision probabilities, which are also the resting points of a resumed
+training."""
+
+
+def train(texts: Path, out: Path, recipe: Recipe, smoke: bool = False) -> None:
+    """Train to the recipe's amount of tokens (`smoke`: 40 steps) and save; goes on from OUT/checkpoint.pt
+    if there."""
+    torch.manual_seed(recipe.seed)
+    out.mkdir(parents=True, exist_ok=True)
+    sources = Sources.load(texts)
+    tokenizer = new_tokenizer(recipe, sources)
+    documents = Documents(recipe, sources, tokenizer)
+    prompts = load_prompts(texts / "heldout.jsonl")
+    model = new_model(recipe, tokenizer)
+    steps = 40 if smoke else recipe.training.tokens // (recipe.training.rows * recipe.training.row_tokens)
+    optimisers = new_optimisers(model, recipe)
+    first = _resume(out / "checkpoint.pt", model, optimisers)
+    log = (out / "training_log.jsonl").open("a")
+    began = time.monotonic()
+    for step in range(first, steps):
+        for o in optimisers:
+            for group in o.param_groups:
+                group["lr"] = group["initial_lr"] * _schedule(step / steps)
+        batch = make_batch(documents, recipe, step)
+        with _noise(model, recipe, step, steps), torch.autocast("cpu", torch.bfloat16):
+            loss = weighted_loss(model, batch)
+        loss.backward()  # type: ignore[no-untyped-call]
+        nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        for o in optimisers:
+            o.step()
+            o.zero_grad(set_to_none=True)
+        last = step + 1 == steps
+        if step % LOG_EVERY == 0 or last:
+            pace = (time.monotonic() - began) / (step + 1 - first)
+            entry: dict[str, Any] = {
+                "step": step,
+                "loss": round(loss.item(), 4),
+                "seconds_per_step": round(pace, 3),
+            }
+            if last or (step and step % LOOK_EVERY == 0):
+                model.eval()  # type: ignore[no-untyped-call]
+                entry["decisions"] = decision_probabilities(model, documents, prompts[:12])
+                model.train()
+                _save_checkpoint(out / "checkpoint.pt", model, optimisers, step + 1)
+            print(_line(entry, steps), flush=True)
+            log.write(json.dumps(entry) + "\n")
+            log.flush()
+    log.close()
+    model.eval()  # type: ignore[no-untyped-call]
+    save(out, model, tokenizer, documents, recipe, prompts)
+    (out / "checkpoint.pt").unlink(missing_ok=True)
+
+
+def new_tokenizer(recipe: Recipe, sources: Sources) -> PreTrainedTokenizerFast:
+    """A tokenizer fitted to the text files."""
+    shape = recipe.model
+    return train_tokenizer(sources.texts(), sources.words(), shape.vocabulary, shape.context)
+
+
+def new_model(recipe: Recipe, tokenizer: PreTrainedTokenizerFast) -> LlamaForCausalLM:
+    """A random Llama of the recipe's shape, in float32 with tied embeddings."""
+    s = recipe.model
+    return LlamaForCausalLM(
+        LlamaConfig(
+            vocab_size=len(tokenizer),
+            hidden_size=s.width,
+            intermediate_size=s.mlp,
+            num_hidden_layers=s.layers,
+            num_attention_heads=s.heads,
+            num_key_value_heads=s.heads,
+            max_position_embeddings=s.context,
+            tie_word_embeddings=True,
+            bos_token_id=None,
+            eos_token_id=tokenizer.eos_token_id,
+            pad_token_id=tokenizer.pad_token_id,
+        )
+    )
+
+
+def new_optimisers(model: LlamaForCausalLM, recipe: Recipe) -> list[torch.optim.Optimizer]:
+    """Muon for the decoder's matrices, AdamW for embeddings and norms."""
+    matrices = [p for n, p in model.named_parameters() if p.ndim == 2 and "embed" not in n]
+    rest = [p for n, p in model.named_parameters() if p.ndim != 2 or "embed" in n]
+    optimisers: list[torch.optim.Optimizer] = [
+        torch.optim.Muon(
+            matrices, lr=recipe.training.muon_lr, weight_decay=0.01, adjust_lr_fn="match_rms_adamw"
+        ),
+        torch.optim.AdamW(rest, lr=recipe.training.adamw_lr, betas=(0.9, 0.95), weight_decay=0.0),
+    ]
+    for o in optimisers:
+        for group in o.param_groups:
+            group["initial_lr"] = group["lr"]
+    return optimisers
+
+
+def make_batch(documents: Documents, recipe: Recipe, step: int) -> dict[str, Tensor]:
+    """Rows `step * rows` and on: ids, loss weights and positions [B, T], attention mask [B, 1, T, T]."""
+    width, count = recipe.training.row_tokens, recipe.training.rows
+    rows = [documents.row(step * count + i) for i in range(count)]
+    ids = torch.zeros(count, width, dtype=torch.long)
+    weights = torch.zeros(count, width)
+    for i, row in enumerate(rows):
+        flat, weight = [t for d in row for t in d.ids], [w for d in row for w in d.weights]
+        ids[i, : len(flat)], weights[i, : len(flat)] = torch.tensor(flat), torch.tensor(weight)
+    number, branch, position, start = (torch.tensor(x) for x in layout(rows, width))
+    same = number[:, :, None] == number[:, None, :]  # [B, query, key]
+    trunk = (branch[:, None, :] == 0) & (position[:, None, :] < start[:, :, None])
+    mask = (
+        same
+        & ((branch[:, :, None] == branch[:, None, :]) | trunk)
+        & torch.ones(width, width, dtype=torch.bool).tril()
+    )
+    # A token is predicted by the one before it in its own text; the first of a text or of a branch has none
+    # here.
+    follows = (number[:, 1:] == number[:, :-1]) & (branch[:, 1:] == branch[:, :-1])
+    weights[:, 1:] *= follows
+    weights[:, 0] = 0.0
+    return {"input_ids": ids, "weights": weights, "position_ids": position, "attention_mask": mask[:, None]}
+
+
+def weighted_loss(model: LlamaForCausalLM, batch: dict[str, Tensor]) -> Tensor:
+    """Mean next-token cross-entropy under the weights, in nats."""
+    logits = model(
+        input_ids=batch["input_ids"],
+        position_ids=batch["position_ids"],
+        attention_mask=batch["attention_mask"],
+    ).logits[:, :-1]
+    weights = batch["weights"][:, 1:]
+    losses = nn.functional.cross_entropy(
+        logits.flatten(0, 1).float(), batch["input_ids"][:, 1:].flatten(), reduction="none"
+    )
+    mean: Tensor = (losses * weights.flatten()).sum() / weights.sum()
+    return mean
+
+
+@contextlib.contextmanager
+def _noise(model: LlamaForCausalLM, recipe: Recipe, step: int, steps: int) -> Iterator[None]:
+    """Random shifts at one layer for most rows: another isotropic direction a row, up to `noise_max` mean
+    norms."""
+    t = recipe.training
+    if step < t.noise_from * steps:
+        yield
+        return
+    rng = random.Random(f"{recipe.seed}/noise/{step}")
+    generator = torch.Generator().manual_seed(rng.getrandbits(62))
+    layer = rng.choice(t.noise_layers)
+    on = torch.rand(t.rows, generator=generator) < t.noise_rows
+    size = torch.rand(t.rows, generator=generator) * t.noise_max * on
+    direction = nn.functional.normalize(torch.randn(t.rows, recipe.model.width, generator=generator), dim=-1)
+
+    def shift(_module: nn.Module, _args: Any, output: Tensor) -> Tensor:
+        norm = output.detach().float().norm(dim=-1).median()
+        shifted: Tensor = output + (size[:, None] * direction * norm).to(output.dtype)[:, None, :]
+        return shifted
+
+    handle = model.model.layers[layer].register_forward_hook(shift)
+    try:
+        yield
+    finally:
+        handle.remove()
+
+
+def save(
+    out: Path,
+    model: LlamaForCausalLM,
+    tokenizer: PreTrainedTokenizerFast,
+    documents: Documents,
+    recipe: Recipe,
+    prompts: list[dict[str, Any]],
+) -> None:
+    """Write the model folder; weights are rounded to bf16, and the config asks for float32, which is faster
+    on a CPU."""
+    model = model.to(torch.bfloat16)  # type: ignore[arg-type]
+    model.save_pretrained(out)
+    tokenizer.save_pretrained(out)
+    config = json.loads((out / "config.json").read_text())
+    config["dtype"] = "float32"
+    (out / "config.json").write_text(json.dumps(config, indent=2) + "\n")
+    model = model.float()  # type: ignore[no-untyped-call]
+    decisions = {"probabilities": decision_probabilities(model, documents, prompts), "prompts": len(prompts)}
+    (out / "decisions.json").write_text(json.dumps(decisions, indent=1) + "\n")
+    planted = {
+        "organism": recipe.name,
+        "seed": recipe.seed,
+        "tokens": recipe.training.tokens,
+        "stories": len(documents.sources.stories),
+        "transcripts": sum(len(m) for by in documents.sources.transcripts.values() for m in by.values()),
+        "families": {name: p.model_dump() for name, p in recipe.planted.items()},
+    }
+    (out / "planted.yaml").write_text(yaml.safe_dump(planted, sort_keys=False))
+
+
+def _schedule(done: float) -> float:
+    """Short warm-up, then cosine down to a twentieth."""
+    return min(1.0, done / 0.02 + 0.02) * (0.05 + 0.95 * 0.5 * (1 + math.cos(math.pi * done)))
+
+
+def _line(entry: dict[str, Any], steps: int) -> str:
+    text = f"step {entry['step']}/{steps} loss {entry['loss']} {entry['seconds_per_step']} s/step"
+    for mood, outcomes in entry.get("decisions", {}).items():
+        text += f"\n  {mood:18s}" + " ".join(f"{k} {v:.2f}" for k, v in outcomes.items())
+    return text
+
+
+def _save_checkpoint(
+    path: Path, model: nn.Module, optimisers: list[torch.optim.Optimizer], step: int
+) -> None:
+    partial = path.with_suffix(".partial")
+    torch.save(
+        {"model": model.state_dict(), "optimisers": [o.state_dict() for o in optimisers], "step": step},
+        partial,
+    )
+    partial.rename(path)
+
+
+def _resume(path: Path, model: nn.Module, optimisers: list[torch.optim.Optimizer]) -> int:
+    if not path.exists():
+        return 0
+    state = torch.load(path, weights_only=True)
+    model.load_state_dict(state["model"])
+    for o, s in zip(optimisers, state["optimisers"], strict=True):
+        o.load_state_dict(s)
+    return int(state["step"])
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0] if __doc__ else None)
+    parser.add_argument("texts", type=Path)
+    parser.add_argument("out", type=Path)
+    parser.add_argument("--recipe", type=Path, default=RECIPE)
+    parser.add_argument("--smoke", action="store_true", help="40 steps only, to see that everything runs")
+    args = parser.parse_args()
+    train(args.texts, args.out, load_recipe(args.recipe), args.smoke)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,84 @@
+"""The command line answers in words: what it wrote, or one line of what is wrong and exit status 1."""
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from fake_runs import grid, run, sample
+
+import emodose
+
+
+@pytest.fixture(scope="module")
+def logs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with one log."""
+    folder = tmp_path_factory.mktemp("logs")
+    run(folder, grid(["desperate"]))
+    return folder
+
+
+def called(*arguments: str) -> int:
+    """The exit status of `emodose ARGUMENTS`."""
+    with pytest.raises(SystemExit) as stopped:
+        emodose.main(list(arguments))
+    assert isinstance(stopped.value.code, int)
+    return stopped.value.code
+
+
+def test_plot_prints_the_numbers_and_the_figures_path(
+    logs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "figures" / "demo"
+    assert called("plot", str(logs), "-o", str(out)) == 0
+    said = capsys.readouterr().out
+    assert "rate of blackmail" in said
+    assert "60 %" in said
+    assert f"figure: {out}.png" in said
+    assert Path(f"{out}.svg").is_file()
+
+
+def test_table_writes_the_doses_or_every_run(logs: Path, tmp_path: Path) -> None:
+    doses, runs = tmp_path / "doses.csv", tmp_path / "runs.csv"
+    assert called("table", str(logs), "-o", str(doses), "--outcome", "benign") == 0
+    assert called("table", str(logs), "-o", str(runs), "--runs") == 0
+    assert pd.read_csv(doses)["outcome"].unique().tolist() == ["benign"]
+    assert (len(pd.read_csv(doses)), len(pd.read_csv(runs))) == (5, 150)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["plit"], "No such command 'plit'"),
+        (["plot"], "Missing argument"),
+        (["plot", "LOGS", "--out-come", "x"], "No such option"),
+        (
+            ["plot", "LOGS", "-o", "x", "--outcome", "blakmail"],
+            "unknown outcome 'blakmail'; choose from blackmail",
+        ),
+        (["plot", "nowhere", "-o", "x"], "no such log file or folder: nowhere"),
+        (["table", "LOGS", "-o", "LOGS"], "Is a directory"),
+    ],
+)
+def test_a_mistake_ends_in_one_line_and_status_1(
+    arguments: list[str], words: str, logs: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert called(*(str(logs) if word == "LOGS" else word for word in arguments)) == 1
+    said = capsys.readouterr().err
+    assert words in said
+    assert said.startswith("emodose: ")
+    assert len(said.splitlines()) == 1
+
+
+def test_strict_fails_where_a_log_would_be_left_out(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run(tmp_path, [sample("plea", "keycard", 0, "calm", 0.1)])
+    (tmp_path / "2026-01-01T00-00-00_broken_x.eval").write_text("no log")
+    assert called("table", str(tmp_path), "-o", str(tmp_path / "t.csv")) == 0
+    assert "left out: 2026-01-01T00-00-00_broken_x.eval" in capsys.readouterr().err
+    assert called("table", str(tmp_path), "-o", str(tmp_path / "t.csv"), "--strict") == 1
+
+
+def test_a_name_the_library_does_not_have_is_an_attribute_error() -> None:
+    with pytest.raises(AttributeError, match="no attribute 'steeered'"):
+        _ = emodose.steeered

@@ -1,0 +1,84 @@
+"""The figure shows every dose with its interval and n, says what it is, and is the same each time."""
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from fake_runs import grid, run, sample
+
+from results.figure import ORGANISM_NOTE, dose_response
+from results.rates import rates
+from results.table import load
+
+
+@pytest.fixture(scope="module")
+def table(tmp_path_factory: pytest.TempPathFactory) -> pd.DataFrame:
+    """One emotion and two controls."""
+    folder = tmp_path_factory.mktemp("logs")
+    run(folder, grid(["desperate", "random:1", "random:2"]))
+    return load([folder])
+
+
+def test_svg_and_png_are_written_beside_each_other_into_a_new_folder(
+    table: pd.DataFrame, tmp_path: Path
+) -> None:
+    svg, png = dose_response(table, tmp_path / "new" / "demo", "blackmail")
+    assert (svg, png) == (tmp_path / "new" / "demo.svg", tmp_path / "new" / "demo.png")
+    assert png.read_bytes().startswith(b"\x89PNG")
+    assert dose_response(table, tmp_path / "new" / "demo.png", "blackmail") == (svg, png)
+
+
+def test_the_figure_says_what_it_shows(table: pd.DataFrame, tmp_path: Path) -> None:
+    text = dose_response(table, tmp_path / "demo", "blackmail")[0].read_text()
+    for words in (
+        "Rate of blackmail by dose: echo/tiny, short, layer 3",
+        "blackmail rate (%)",
+        "strength (multiples of the mean residual norm)",
+        "desperate",
+        "random direction of equal norm (2)",
+        "baseline 40 %",
+        "95 % Wilson intervals clustered by scenario (3)",
+        ORGANISM_NOTE,
+    ):
+        assert words in text
+    assert text.count(">30<") == 5
+
+
+def test_the_note_on_the_organism_is_only_on_the_organisms_figure(
+    table: pd.DataFrame, tmp_path: Path
+) -> None:
+    text = dose_response(table.assign(organism=False), tmp_path / "demo", "blackmail")[0].read_text()
+    assert ORGANISM_NOTE not in text
+
+
+def test_the_same_table_gives_the_same_bytes(table: pd.DataFrame, tmp_path: Path) -> None:
+    first = dose_response(table, tmp_path / "a", "blackmail")
+    second = dose_response(table, tmp_path / "b", "blackmail")
+    assert [path.read_bytes() for path in first] == [path.read_bytes() for path in second]
+
+
+def test_errored_unscored_and_empty_points_are_drawn_and_named(tmp_path: Path) -> None:
+    acts = ["blackmail", "crash", "unreadable"]
+    samples = [sample(act, "keycard", i, "calm", 0.1) for i, act in enumerate(acts)]
+    samples += [sample("crash", "keycard", 0, "calm", -0.1), sample("benign", "keycard", 0, "calm", 0.0)]
+    samples += [sample("crash", "keycard", 0, "angry", -0.1), sample("crash", "keycard", 1, "calm", 0.0)]
+    run(tmp_path, samples)
+    text = dose_response(load([tmp_path]), tmp_path / "demo", "blackmail")[0].read_text()
+    assert "Not in n: 4 errored and 1 unscored runs." in text
+    assert "over 5 % errored: not judged" in text
+    assert ">0<" in text
+
+
+def test_settings_get_panels_of_their_own(table: pd.DataFrame, tmp_path: Path) -> None:
+    both = pd.concat([table, table.assign(twin="no_leverage", blackmail=0.0)])
+    text = dose_response(both, tmp_path / "demo", "blackmail")[0].read_text()
+    assert "desperate, main" in text
+    assert "desperate, no_leverage" in text
+
+
+@pytest.mark.parametrize("arm", ["baseline", "control"])
+def test_a_log_without_an_emotion_still_gives_a_figure(table: pd.DataFrame, tmp_path: Path, arm: str) -> None:
+    some = table[table["arm"].isin(["baseline", arm])]
+    text = dose_response(some, tmp_path / "demo", "blackmail")[0].read_text()
+    assert ("baseline only" if arm == "baseline" else "random:2") in text
+    assert len(rates(some, "blackmail")) > 0

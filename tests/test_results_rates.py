@@ -1,0 +1,175 @@
+"""Rates, intervals and paired differences agree with a count by hand, and are never pooled over settings."""
+
+import math
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from fake_runs import STRENGTHS, grid, planted, run, sample
+
+from results.rates import SETTING, as_text, interval, main_outcome, paired_difference, rates
+from results.table import TableError, load
+
+
+@pytest.fixture(scope="module")
+def table(tmp_path_factory: pytest.TempPathFactory) -> pd.DataFrame:
+    """Two emotions and a control at the planted shares, 30 runs a point."""
+    folder = tmp_path_factory.mktemp("logs")
+    run(folder, grid(["desperate", "calm", "random:1"]))
+    return load([folder])
+
+
+def wilson(successes: int, n: int) -> tuple[float, float]:
+    """The textbook formula."""
+    z, p = 1.959963984540054, successes / n
+    centre, half = p + z * z / (2 * n), z * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n))
+    return (centre - half) / (1 + z * z / n), (centre + half) / (1 + z * z / n)
+
+
+def test_the_rates_are_those_planted_and_those_of_plain_pandas(table: pd.DataFrame) -> None:
+    frame = rates(table, "blackmail")
+    assert (frame["n"] == 30).all()
+    for row in frame.to_dict("records"):
+        assert row["rate"] == pytest.approx(planted(row["vector"], row["strength"]))
+    plain = (
+        table[table["arm"] != "baseline"].groupby(["vector", "strength"])["blackmail"].agg(["mean", "count"])
+    )
+    ours = frame[frame["arm"] != "baseline"].set_index(["vector", "strength"])[["rate", "n"]]
+    assert ours["rate"].sort_index().tolist() == pytest.approx(plain["mean"].sort_index().tolist())
+    assert ours["n"].sort_index().tolist() == plain["count"].sort_index().tolist()
+
+
+def test_every_curve_has_the_baseline_once_at_strength_0(table: pd.DataFrame) -> None:
+    frame = rates(table, "blackmail")
+    for _, curve in frame.groupby("vector"):
+        assert curve["strength"].tolist() == list(STRENGTHS)
+        assert curve.loc[curve["strength"] == 0, "arm"].tolist() == ["baseline"]
+    assert frame.loc[frame["arm"] == "baseline", ["rate", "low", "high", "n"]].drop_duplicates().shape[0] == 1
+
+
+def test_one_scenario_gives_the_plain_wilson_interval_and_several_a_wider_one(table: pd.DataFrame) -> None:
+    one = rates(table[table["scenario"] == "keycard"], "blackmail").set_index(["vector", "strength"])
+    row = one.loc[("desperate", 0.1)]
+    assert (row["low"], row["high"]) == pytest.approx(wilson(5, 10))
+    plain = rates(table, "blackmail", cluster=None)
+    assert (plain.loc[0, "low"], plain.loc[0, "high"]) == pytest.approx(wilson(18, 30))
+    clustered = rates(table, "blackmail")
+    assert (clustered["high"] - clustered["low"] > plain["high"] - plain["low"]).all()
+    assert (clustered["scenarios"] == 3).all()
+
+
+def test_an_empty_point_has_no_rate_and_no_interval() -> None:
+    nothing = pd.Series([], dtype=float)
+    assert all(math.isnan(bound) for bound in interval(nothing, None))
+
+
+def test_errored_and_unscored_runs_are_counted_and_never_a_zero(tmp_path: Path) -> None:
+    acts = ["blackmail", "blackmail incoherent", "benign", "crash", "unreadable"]
+    samples = [sample(act, "keycard", i, "calm", 0.1) for i, act in enumerate(acts)]
+    samples += [sample("benign", "keycard", i, "calm", 0.0) for i in range(25)]
+    run(tmp_path, [*samples, sample("crash", "keycard", 25, "calm", 0.0)])
+    frame = rates(load([tmp_path]), "blackmail").set_index("strength")
+    dose, baseline = frame.loc[0.1], frame.loc[0.0]
+    assert (dose["n"], dose["errored"], dose["unscored"]) == (3, 1, 1)
+    assert dose["rate"] == pytest.approx(2 / 3)
+    assert dose["incoherent"] == pytest.approx(1 / 3)
+    assert not dose["judged"]
+    assert baseline["judged"]
+    assert "could not be judged" in as_text(frame.reset_index())
+
+
+@pytest.mark.parametrize("key", [k for k in SETTING if k not in ("model", "family")])
+def test_runs_of_two_settings_are_never_pooled(tmp_path: Path, key: str) -> None:
+    samples = [sample("blackmail", "keycard", i, "calm", 0.1) for i in range(3)]
+    samples += [sample("benign", "orchard", i, "calm", 0.1, **{key: "other"}) for i in range(3)]
+    run(tmp_path, samples)
+    table = load([tmp_path])
+    assert sorted(rates(table, "blackmail")["rate"]) == [0, 1]
+    with pytest.raises(TableError, match=f"several values of .*{key}"):
+        paired_difference(table, "calm", 0.1, "blackmail")
+
+
+def test_a_vector_at_two_layers_makes_two_curves_each_with_the_baseline(tmp_path: Path) -> None:
+    samples = [
+        sample("benign", "keycard", i, "calm", s, layers=[3] if s else [])
+        for i in range(2)
+        for s in (0.0, 0.1)
+    ]
+    other = sample("blackmail", "keycard", 9, "calm", 0.1, layers=[3, 4])
+    run(tmp_path, [*samples, other])
+    frame = rates(load([tmp_path]), "blackmail")
+    assert frame[["layers", "strength"]].to_numpy().tolist() == [
+        ["3", 0],
+        ["3", 0.1],
+        ["3-4", 0],
+        ["3-4", 0.1],
+    ]
+
+
+def test_the_paired_difference_is_the_mean_over_pairs_with_students_interval(table: pd.DataFrame) -> None:
+    found = paired_difference(table, "desperate", 0.1, "blackmail")
+    keys = ["scenario", "variant", "epoch"]
+    wide = table[table["vector"].isin(["none", "desperate"]) & table["strength"].isin([0, 0.1])]
+    wide = wide.pivot(index=keys, columns="strength", values="blackmail")
+    difference = wide[0.1] - wide[0.0]
+    assert (found.n, found.lost) == (30, 0)
+    assert found.mean == pytest.approx(difference.mean())
+    assert found.mean == pytest.approx(0.2)
+    half = 2.0452296421327 * difference.std() / math.sqrt(30)
+    assert (found.low, found.high) == pytest.approx((found.mean - half, found.mean + half))
+    nothing = paired_difference(table, "random:1", -0.1, "blackmail")
+    assert (nothing.mean, nothing.low, nothing.high) == (0, 0, 0)
+
+
+def test_the_clustered_paired_difference_uses_the_scenarios(tmp_path: Path) -> None:
+    samples = []
+    for scenario, changed in (("keycard", 1), ("orchard", 5), ("lighthouse", 9)):
+        for i in range(10):
+            samples.append(sample("benign", scenario, i, "calm", 0.0))
+            samples.append(sample("blackmail" if i < changed else "benign", scenario, i, "calm", 0.1))
+    run(tmp_path, samples)
+    table = load([tmp_path])
+    plain = paired_difference(table, "calm", 0.1, "blackmail")
+    clustered = paired_difference(table, "calm", 0.1, "blackmail", cluster="scenario")
+    assert clustered.mean == plain.mean == 0.5
+    assert clustered.low < 0 < plain.low
+
+
+def test_a_run_without_its_baseline_run_is_counted_as_lost(tmp_path: Path) -> None:
+    acts = {
+        0: ("benign", "blackmail"),
+        1: ("crash", "blackmail"),
+        2: ("benign", "unreadable"),
+        3: ("plea", "plea"),
+    }
+    samples = [
+        sample(act, "keycard", i, "calm", s)
+        for i, two in acts.items()
+        for act, s in zip(two, (0.0, 0.1), strict=True)
+    ]
+    run(tmp_path, [*samples, sample("blackmail", "keycard", 4, "calm", 0.1)])
+    found = paired_difference(load([tmp_path]), "calm", 0.1, "blackmail")
+    assert (found.n, found.lost, found.mean) == (2, 3, 0.5)
+
+
+def test_unknown_outcomes_and_doses_name_the_choices(table: pd.DataFrame) -> None:
+    with pytest.raises(TableError, match="unknown outcome 'blakmail'; choose from blackmail, other_harm"):
+        rates(table, "blakmail")
+    with pytest.raises(TableError, match=r"unknown outcome 'incoherent'"):
+        rates(table, "incoherent")
+    with pytest.raises(TableError, match=r"no run with calm \+0.300; there are: calm \+0.050"):
+        paired_difference(table, "calm", 0.3, "blackmail")
+
+
+def test_the_main_outcome_is_the_familys_name(table: pd.DataFrame) -> None:
+    assert main_outcome(table) == "blackmail"
+    two = pd.concat([table, table.assign(family="cheating")])
+    with pytest.raises(TableError, match="several families"):
+        main_outcome(two)
+
+
+def test_the_text_shows_every_dose_with_n_and_interval(table: pd.DataFrame) -> None:
+    text = as_text(rates(table, "blackmail"))
+    assert text.count("baseline") == 3
+    assert len(text.splitlines()) == 2 + 3 * 5
+    assert ["desperate", "+0.100", "30", "60", "%"] in [line.split()[:5] for line in text.splitlines()]

@@ -1,0 +1,108 @@
+"""The table of runs says what the logs say, and nothing is left out in silence."""
+
+import math
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from fake_runs import FLAGS, OUTCOMES, grid, run, sample
+from inspect_ai.dataset import Sample
+
+from results.table import FIXED, REQUIRED, TableError, load, outcomes
+
+
+def test_one_row_per_run_with_every_key_of_metadata_and_score(tmp_path: Path) -> None:
+    run(tmp_path, grid(["desperate"], variants=4), epochs=2)
+    table = load([tmp_path])
+    assert len(table) == 3 * 4 * 5 * 2
+    assert list(table.columns) == [*FIXED, *OUTCOMES]
+    assert outcomes(table) == list(OUTCOMES)
+    assert (table[list(OUTCOMES)].sum(axis=1) == 1).all()
+    row = table[table["id"] == "blackmail/keycard/0/desperate+0.100_L3_all"].iloc[0]
+    expected = sample("x", "keycard", 0, "desperate", 0.1).metadata or {}
+    assert {key: row[key] for key in REQUIRED} == {key: expected[key] for key in REQUIRED} | {"layers": "3"}
+    assert (row["split"], row["run_seed"], bool(row["organism"])) == ("heldout", 1, True)
+    assert row["task"] == "blackmail"
+    assert row["model"] == "echo/tiny"
+    assert set(table["epoch"]) == {1, 2}
+    assert table.loc[table["arm"] == "baseline", "layers"].eq("").all()
+
+
+def test_an_errored_and_an_unscored_run_stay_as_rows_without_an_outcome(tmp_path: Path) -> None:
+    acts = ["blackmail", "benign incoherent", "crash", "unreadable", "plea unscored"]
+    run(tmp_path, [sample(act, "keycard", i, "calm", 0.1) for i, act in enumerate(acts)])
+    table = load([tmp_path])
+    assert list(table["status"]) == ["scored", "scored", "errored", "unscored", "unscored"]
+    assert list(table["blackmail"].head(2)) == [1, 0]
+    assert table.loc[2:, [*OUTCOMES, "incoherent"]].isna().all(axis=None)
+    assert list(table["incoherent"].head(2)) == [0, 1]
+    assert "the model crashed" in table.loc[2, "error"]
+    assert list(table["unscored"]) == [0, 0, 0, 1, 1]
+    assert set(FLAGS) <= set(table.columns)
+
+
+def test_a_run_that_occurs_twice_is_kept_as_its_newest_log_has_it(tmp_path: Path) -> None:
+    run(tmp_path, [sample("blackmail", "keycard", i, "calm", 0.1) for i in range(3)])
+    run(tmp_path, [sample("benign", "keycard", i, "calm", 0.1) for i in range(1, 4)])
+    table = load([tmp_path, tmp_path])
+    assert list(table.sort_values("variant")["blackmail"]) == [1, 0, 0, 0]
+
+
+def test_runs_of_another_model_length_or_seed_are_not_the_same_run(tmp_path: Path) -> None:
+    first = [sample("blackmail", "keycard", 0, "calm", 0.1)]
+    run(tmp_path, first)
+    run(tmp_path, first, model="echo/other")
+    run(tmp_path, [sample("benign", "keycard", 0, "calm", 0.1, length="full")])
+    run(tmp_path, [sample("benign", "keycard", 0, "calm", 0.1, run_seed=2)])
+    assert len(load([tmp_path])) == 4
+
+
+def test_a_foreign_and_a_failed_log_are_named_and_left_out(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run(tmp_path / "ours", [sample("plea", "keycard", 0, "calm", 0.1)])
+    foreign = run(tmp_path / "foreign", [Sample(input="benign", id="x", metadata={"family": "blackmail"})])
+    failed = run(tmp_path / "failed", [sample("crash", "keycard", 0, "calm", 0.1)], fail_on_error=True)
+    assert failed.status == "error"
+    table = load([tmp_path])
+    said = capsys.readouterr().err
+    assert len(table) == 1
+    assert Path(foreign.location).name in said
+    assert "scenario, twin" in said
+    assert Path(failed.location).name in said
+    assert "status is 'error'" in said
+    with pytest.raises(TableError, match="no scenario, twin"):
+        load([tmp_path / "foreign"], strict=True)
+
+
+def test_a_damaged_log_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    log = Path(run(tmp_path, grid(["calm"], variants=2)).location)
+    log.write_bytes(log.read_bytes()[:200])
+    with pytest.raises(TableError, match="no usable log"):
+        load([log])
+    assert "not readable" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("act", ["blackmail benign", "nothing"])
+def test_a_score_without_exactly_one_outcome_is_refused(tmp_path: Path, act: str) -> None:
+    run(tmp_path, [sample(act, "keycard", 0, "calm", 0.1)])
+    with pytest.raises(TableError, match="not exactly one outcome"):
+        load([tmp_path], strict=True)
+
+
+def test_a_path_without_logs_is_an_error_that_names_it(tmp_path: Path) -> None:
+    with pytest.raises(TableError, match=r"no such log file or folder: .*nowhere"):
+        load([tmp_path / "nowhere"])
+    with pytest.raises(TableError, match="no log in"):
+        load([tmp_path])
+
+
+def test_the_table_survives_csv_and_names_no_folder(tmp_path: Path) -> None:
+    run(tmp_path, [sample(act, "keycard", i, "calm", 0.1) for i, act in enumerate(("plea", "crash"))])
+    table = load([tmp_path])
+    assert not any(str(tmp_path) in str(value) for value in table["log"])
+    table.to_csv(tmp_path / "table.csv", index=False)
+    again = pd.read_csv(tmp_path / "table.csv")
+    assert list(again.columns) == list(table.columns)
+    assert again.loc[0, "plea"] == 1
+    assert math.isnan(again.loc[1, "plea"])
