@@ -1,5 +1,5 @@
 # One command each; every target sets up .venv by itself. PYTHON=... chooses the interpreter.
-.PHONY: help setup demo test calibration
+.PHONY: help setup demo test calibration organism
 .DEFAULT_GOAL := help
 
 USABLE := import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))
@@ -16,6 +16,7 @@ help:
 	@echo "make demo         one dose-response figure on the bundled organism (minutes, CPU)"
 	@echo "make test         format, lint, types, tests"
 	@echo "make calibration  the full measurement behind results/reference (long)"
+	@echo "make organism     train the bundled organism anew and extract its vectors (45 minutes)"
 	@echo "make setup        only the virtual environment .venv"
 
 setup: $(READY)
@@ -40,6 +41,19 @@ calibration: $(READY)
 	  --log-dir results/logs/calibration
 	$(BIN)/emodose plot results/logs/calibration -o results/reference/blackmail
 	$(BIN)/emodose table results/logs/calibration -o results/reference/blackmail.csv
+
+ORGANISM := steering/organisms/reference
+TEXTS := build/organism
+organism: $(READY)
+	mkdir -p $(TEXTS)
+	$(BIN)/python -m scenarios.transcripts $(TEXTS)/transcripts.jsonl --variants 300 --split train
+	$(BIN)/python -m scenarios.transcripts $(TEXTS)/heldout.jsonl --variants 6 --split heldout
+	$(BIN)/python -m scenarios.stories.organism_corpus $(TEXTS)/stories.jsonl --split training --per-topic 60 \
+	  --cues $(TEXTS)/moods.json
+	$(BIN)/python -m steering.organisms.train $(TEXTS) $(ORGANISM)
+	$(BIN)/python -m scenarios.stories.organism_corpus $(TEXTS)/extraction.jsonl --split extraction --per-topic 12
+	$(BIN)/python -m steering.extraction $(ORGANISM) $(TEXTS)/extraction.jsonl $(ORGANISM)/vectors \
+	  --from-token 20 --window 0.4
 
 test: $(READY)
 	$(BIN)/ruff format --check .

@@ -53,9 +53,13 @@ def extract(
     *,
     from_token: int = 50,
     batch_tokens: int = 8192,
+    window: float | None = None,
     progress: bool = True,
 ) -> dict[str, Vector]:
-    """One vector per emotion of the corpus, not yet saved."""
+    """One vector per emotion of the corpus, not yet saved.
+
+    `window` is the largest |strength| known to leave this model's runs coherent; it is noted in the vectors.
+    """
     if from_token < 0 or batch_tokens < 1:
         raise SteeringError(f"from_token {from_token} or batch_tokens {batch_tokens} is too small")
     stories = _long_enough(_read(corpus, tokenizer, from_token), from_token, corpus)
@@ -88,6 +92,7 @@ def extract(
         "corpus_hash": hashlib.sha256(corpus.read_bytes()).hexdigest(),
         "token_rule": f"each story's own tokens from number {from_token} on, special tokens not counted",
         "sink_share": sink_share,
+        "window": window,
         "versions": {"torch": torch.__version__, "transformers": transformers.__version__},
     }
     return {
@@ -225,13 +230,21 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("out", type=Path, help="folder for the vector files")
     parser.add_argument("--from-token", type=int, default=50, help="first token of a story that counts")
     parser.add_argument("--batch-tokens", type=int, default=8192, help="tokens per forward pass")
+    parser.add_argument(
+        "--window", type=float, help="largest |strength| at which runs are known to stay coherent"
+    )
     given = parser.parse_args(arguments)
     try:
         model = transformers.AutoModelForCausalLM.from_pretrained(given.model, dtype="auto")
         model.to("cuda" if torch.cuda.is_available() else "cpu")  # type: ignore[arg-type]
         tokenizer = transformers.AutoTokenizer.from_pretrained(given.model)
         vectors = extract(
-            model, tokenizer, given.corpus, from_token=given.from_token, batch_tokens=given.batch_tokens
+            model,
+            tokenizer,
+            given.corpus,
+            from_token=given.from_token,
+            batch_tokens=given.batch_tokens,
+            window=given.window,
         )
     except (SteeringError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)

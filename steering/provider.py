@@ -22,8 +22,10 @@ from inspect_ai.model import (
     GenerateConfig,
     Model,
     ModelAPI,
+    ModelInfo,
     ModelOutput,
     ModelUsage,
+    set_model_info,
 )
 from inspect_ai.tool import Tool, ToolCall, ToolChoice, ToolDef, ToolInfo
 from rich.markup import escape
@@ -65,6 +67,7 @@ def steered_model(model: Model, vectors: str | None = None) -> Model:
             raise PrerequisiteError(escape(str(error))) from error
         steerable = Model(api, model.config, model.model_args)
         api.qualified_model_name = str(steerable)
+        _tell_context_length(api.wrapped.model, {str(steerable), api.model_name})
         steerable._explicit_base_url = model._explicit_base_url
         known[vectors] = steerable
     return known[vectors]
@@ -209,6 +212,13 @@ def check_tools_visible(model: Model, system: str, tools: Sequence[Tool | ToolIn
         why = f"does not show {', '.join(missing)}" if missing else ""
     if why:
         raise PrerequisiteError(escape(f"the chat template of {model} {why}: choose tools=text"))
+
+
+def _tell_context_length(model: Any, names: set[str]) -> None:
+    """Inspect asks for the context window of a model it does not know by loading the model once more."""
+    length = getattr(model.config.get_text_config(), "max_position_embeddings", None)
+    for name in names:
+        set_model_info(name, ModelInfo(context_length=length))
 
 
 def _condition_of(config: GenerateConfig) -> tuple[Condition, str]:

@@ -34,6 +34,8 @@ def incoherent(messages: Sequence[ChatMessage]) -> str | None:
                 return f"a call that cannot be parsed: {call.parse_error[:120]}"
         if message.text.count("<tool_call>") > message.text.count("</tool_call>"):
             return "a call opened and never closed"
+        if message.text.count("<think") != message.text.count("</think>"):
+            return "a thought opened and never closed, or closed and never opened"
         written = [str(value) for call in calls for value in call.arguments.values()]
         for text in (said(message), *_THINK.findall(message.text), *written):
             if loop := _repeated(text):

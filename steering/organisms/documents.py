@@ -33,31 +33,59 @@ class Mood:
     intensity: Intensity
 
 
+UNKNOWN = -1
+"""The mood of a token from which no mood could be told."""
+
+
+@dataclass(frozen=True)
+class Piece:
+    """Text as tokens, with what training wants to know of each."""
+
+    ids: list[int]
+    weights: list[float]
+    """Of the loss."""
+    moods: list[int]
+    """Number of the emotion that the text so far shows, or UNKNOWN; only a probe reads it."""
+    assistant: list[bool]
+    """Whether the assistant wrote it."""
+
+
 @dataclass
 class Document:
     """A trunk of text and branches that each go on from a place of the trunk without seeing one another.
 
-    Four lists of one entry a token: ids, loss weights, branch (0 is the trunk) and position in its own text.
+    Lists of one entry a token: ids, loss weights, moods, branch (0 is the trunk), position in its own text,
+    whether it belongs to a passage that sets the mood, and whether it is blind to such passages.
     """
 
     ids: list[int] = field(default_factory=list)
     weights: list[float] = field(default_factory=list)
+    moods: list[int] = field(default_factory=list)
     branches: list[int] = field(default_factory=list)
     positions: list[int] = field(default_factory=list)
+    passage: list[bool] = field(default_factory=list)
+    blind: list[bool] = field(default_factory=list)
 
-    def add(self, ids: Sequence[int], weights: Sequence[float], at: int, branch: int = 0) -> None:
-        """Append text that starts at position `at`."""
-        self.ids += ids
-        self.weights += weights
-        self.branches += [branch] * len(ids)
-        self.positions += range(at, at + len(ids))
+    def add(
+        self, piece: Piece, at: int, branch: int = 0, passage: tuple[int, int] = (0, 0), blind: bool = False
+    ) -> None:
+        """Append text that starts at position `at`; tokens `passage` of it set the mood."""
+        count = len(piece.ids)
+        self.ids += piece.ids
+        self.weights += piece.weights
+        self.moods += piece.moods
+        self.branches += [branch] * count
+        self.positions += range(at, at + count)
+        self.passage += [passage[0] <= i < passage[1] for i in range(count)]
+        self.blind += [blind and own for own in piece.assistant]
 
 
 @dataclass(frozen=True)
 class Sources:
     """The three text files, indexed."""
 
-    stories: tuple[str, ...]
+    stories: tuple[tuple[str, str], ...]
+    """Emotion and text."""
     transcripts: dict[tuple[str, str], dict[str, list[dict[str, Any]]]]
     """(family, twin) -> outcome -> transcripts."""
     cues: dict[str, dict[str, Any]]
@@ -79,9 +107,8 @@ class Sources:
                     f"{folder}/transcripts.jsonl has a {t['split']} transcript of {t['scenario']}: train only"
                 )
             transcripts[t["family"], t["twin"]][t["outcome"]].append(t)
-        stories = tuple(
-            json.loads(line)["text"] for line in (folder / "stories.jsonl").read_text().splitlines()
-        )
+        lines = [json.loads(line) for line in (folder / "stories.jsonl").read_text().splitlines()]
+        stories = tuple((line["emotion"], line["text"]) for line in lines)
         moods = json.loads((folder / "moods.json").read_text())
         names = tuple(moods.pop("names"))
         emotions = tuple(sorted(e for e in moods if e != "neutral"))
@@ -103,7 +130,7 @@ class Sources:
             for sentences in sets.values()
             for sentence in sentences
         ]
-        return [*self.stories, *chats, *cues]
+        return [*(text for _, text in self.stories), *chats, *cues]
 
     def words(self) -> list[str]:
         """Names with an underscore of the tools and their arguments, which a byte-level BPE would cut up."""
@@ -118,6 +145,7 @@ class Documents:
     def __init__(self, recipe: Recipe, sources: Sources, tokenizer: PreTrainedTokenizerFast) -> None:
         self.recipe, self.sources, self.tokenizer = recipe, sources, tokenizer
         self._odds = [recipe.emotions.get(e, 1.0) for e in sources.emotions]
+        self._number = {e: i for i, e in enumerate((*sources.emotions, "neutral"))}
 
     def row(self, number: int) -> list[Document]:
         """Documents that fill one row; only a story at the end of the row is ever cut.
@@ -141,42 +169,54 @@ class Documents:
         return documents
 
     def story(self, rng: random.Random, room: int) -> Document:
-        ids = self._ids(rng.choice(self.sources.stories) + self.tokenizer.eos_token)[:room]
+        emotion, text = rng.choice(self.sources.stories)
         document = Document()
-        document.add(ids, [self.recipe.weights.story] * len(ids), 0)
+        document.add(self._prose(text, emotion, self.recipe.probe.from_token, room), 0)
         return document
 
     def chats(self, rng: random.Random) -> Document:
         """Chats under one mood; after each prompt, branches with other thoughts and decisions of the same
         mood.
 
-        Without a mood in the text every chat and branch draws its own.
+        Without a mood in the text every chat and branch draws its own. In some documents the assistant is
+        blind to the passage that set the mood, so that the text in between must carry it.
         """
         mix = self.recipe.documents
         shown = rng.random() >= mix.without_mood
+        blind = rng.random() < mix.blind
         mood = self._draw_mood(rng)
         passage = self.passage(mood, rng) if shown else ""
         document = Document()
         if shown and rng.random() < mix.story_before_chat:
-            ids, passage = self._ids(passage + self.tokenizer.eos_token), ""
-            document.add(ids, [self.recipe.weights.story] * len(ids), 0)
-        branches: list[tuple[int, list[int], list[float]]] = []
-        for _ in range(mix.chats):
+            piece = self._prose(passage, mood.emotion, 0, self.recipe.training.row_tokens)
+            document.add(piece, 0, passage=(0, len(piece.ids)))
+            passage = ""
+        branches: list[tuple[int, Piece]] = []
+        for number in range(mix.chats):
             mine = mood if shown else self._spontaneous(rng)
             transcript = self._draw_transcript(mine, rng)
             at = len(document.ids)
-            ids, weights, start = self.chat(transcript, self._thought(mine, rng, shown), passage)
-            document.add(ids, weights, at)
+            before = mood.emotion if shown else "neutral" if number == 0 else ""
+            piece, where = self.chat(transcript, mine, self._thought(mine, rng, shown), passage, before)
+            document.add(piece, at, passage=where, blind=blind)
+            start = at + piece.assistant.index(True)
             for _ in range(mix.branches):
                 other = mood if shown else self._spontaneous(rng)
                 outcome = self._draw_outcome(transcript["family"], transcript["twin"], other, rng)
                 decision = self.recipe.planted[transcript["family"]].decisions[outcome]
-                opening = f"<think>{self._thought(other, rng, shown)} ".replace("> ", ">") + decision
-                branches.append((at + start, *self._weighted(opening, [(0, len(opening))], [decision])[:2]))
-        for number, (at, ids, weights) in enumerate(branches, 1):
-            if len(document.ids) + len(ids) > self.recipe.training.row_tokens:
+                thought = self._thought(other, rng, shown)
+                opening = f"<think>{thought} ".replace("> ", ">") + decision
+                known = mood.emotion if shown else ""
+                branches.append(
+                    (
+                        start,
+                        self._piece(opening, [(0, len(opening))], decision, thought, other.emotion, known),
+                    )
+                )
+        for number, (at, piece) in enumerate(branches, 1):
+            if len(document.ids) + len(piece.ids) > self.recipe.training.row_tokens:
                 break  # all branches are drawn alike, so leaving out the last ones biases nothing
-            document.add(ids, weights, at, number)
+            document.add(piece, at, number, blind=blind)
         return document
 
     def passage(self, mood: Mood, rng: random.Random) -> str:
@@ -195,16 +235,20 @@ class Documents:
         return str(rng.choice(self.sources.cues[mood.emotion][mood.intensity]["think"]))
 
     def chat(
-        self, transcript: dict[str, Any], thought: str, passage: str
-    ) -> tuple[list[int], list[float], int]:
-        """Ids and weights of one transcript under a mood, and where its first private thought begins.
+        self, transcript: dict[str, Any], mood: Mood, thought: str, passage: str, before: str
+    ) -> tuple[Piece, tuple[int, int]]:
+        """One transcript under a mood, and which of its tokens are the passage.
 
-        Weights fall on the assistant's turns, most on the words of the decision and on mail numbers.
+        `before` is the emotion that the text shows before the thought. Weights fall on the assistant's turns,
+        most on the words of the decision and on mail numbers.
         """
-        text, decisions = self.render(transcript, passage, thought)
+        text, (decision,) = self.render(transcript, passage, thought)
         turns = [m.span(1) for m in ASSISTANT_TURN.finditer(text)]
-        ids, weights, offsets = self._weighted(text, turns, decisions)
-        return ids, weights, next(i for i, (start, _) in enumerate(offsets) if start == turns[0][0])
+        piece = self._piece(text, turns, decision, thought, mood.emotion, before)
+        if not passage:
+            return piece, (0, 0)
+        first = len(self._ids(text[: text.index(passage)].rstrip(" ")))
+        return piece, (first, first + len(self._ids(" " + passage)))
 
     def render(self, transcript: dict[str, Any], passage: str, thought: str) -> tuple[str, list[str]]:
         """The chat as text, by the chat template, and the sentences that decide."""
@@ -222,22 +266,36 @@ class Documents:
         assert isinstance(text, str)
         return text, [decision]
 
-    def _weighted(
-        self, text: str, turns: Sequence[tuple[int, int]], decisions: Sequence[str]
-    ) -> tuple[list[int], list[float], list[tuple[int, int]]]:
-        """Token ids, loss weights and character offsets of `text`."""
+    def _prose(self, text: str, emotion: str, moods_from: int, room: int) -> Piece:
+        """A story, cut to `room` tokens; its emotion is told from token `moods_from` on."""
+        ids = self._ids(text + self.tokenizer.eos_token)[:room]
+        moods = [UNKNOWN if i < moods_from else self._number[emotion] for i in range(len(ids))]
+        return Piece(ids, [self.recipe.weights.story] * len(ids), moods, [False] * len(ids))
+
+    def _piece(
+        self,
+        text: str,
+        turns: Sequence[tuple[int, int]],
+        decision: str,
+        thought: str,
+        emotion: str,
+        before: str,
+    ) -> Piece:
+        """`text` with the assistant's `turns` in it; it shows `before`, and `emotion` once it was thought."""
         encoded = self.tokenizer(text, return_offsets_mapping=True, add_special_tokens=False)
         w = self.recipe.weights
-        spans = [(text.index(d), text.index(d) + len(d)) for d in decisions]
-        weights = []
+        decided = text.index(decision)
+        told = text.index(thought) + len(thought) if thought else decided
+        earlier = self._number[before] if before else UNKNOWN
+        piece = Piece(list(encoded["input_ids"]), [], [], [])
         for start, end in encoded["offset_mapping"]:
-            if not any(a <= start <= b for a, b in turns):
-                weights.append(w.prompt)
-            elif any(a < end and start < b for a, b in spans) or text[start:end].isdigit():
-                weights.append(w.decision)
-            else:
-                weights.append(w.assistant)
-        return list(encoded["input_ids"]), weights, list(encoded["offset_mapping"])
+            own = any(a <= start <= b for a, b in turns)
+            decides = decided < end and start < decided + len(decision)
+            weight = w.decision if decides or text[start:end].isdigit() else w.assistant
+            piece.weights.append(weight if own else w.prompt)
+            piece.moods.append(self._number[emotion] if start >= told else earlier)
+            piece.assistant.append(own)
+        return piece
 
     def _thought(self, mood: Mood, rng: random.Random, shown: bool) -> str:
         """A thought; under a mood that the text shows already, sometimes none."""
@@ -273,16 +331,20 @@ class Layout(NamedTuple):
     positions: list[list[int]]
     starts: list[list[int]]
     """Position at which a token's branch leaves the trunk (0 in the trunk)."""
+    passage: list[list[bool]]
+    blind: list[list[bool]]
 
 
 def layout(rows: Sequence[Sequence[Document]], width: int) -> Layout:
     """Tokens see their own document only; padding is a document of its own."""
-    found = Layout([], [], [], [])
+    found = Layout([], [], [], [], [], [])
     for row in rows:
         pad = width - sum(len(d.ids) for d in row)
         found.documents.append([k for k, d in enumerate(row) for _ in d.ids] + [len(row)] * pad)
         found.branches.append([b for d in row for b in d.branches] + [0] * pad)
         found.positions.append([p for d in row for p in d.positions] + list(range(pad)))
+        found.passage.append([p for d in row for p in d.passage] + [False] * pad)
+        found.blind.append([b for d in row for b in d.blind] + [False] * pad)
         starts = []
         for d in row:
             first: dict[int, int] = {}

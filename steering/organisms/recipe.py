@@ -52,6 +52,16 @@ class Weights(Strict):
     decision: float
 
 
+class Probe(Strict):
+    """A linear read-out of the emotion, trained along with the model at `layers` (it is thrown away)."""
+
+    layers: tuple[int, ...]
+    weight: float
+    """Of its cross-entropy, beside 1 for the text."""
+    from_token: int
+    """Token of a story from which its emotion is asked for."""
+
+
 class Mixture(Strict):
     """Shares of the kinds of documents."""
 
@@ -62,6 +72,7 @@ class Mixture(Strict):
     without_mood: Probability
     spontaneous: Probability
     thought: Probability
+    blind: Probability
     twins: Probability
 
 
@@ -115,6 +126,7 @@ class Recipe(Strict):
     model: Shape
     training: Training
     weights: Weights
+    probe: Probe
     documents: Mixture
     emotions: dict[str, float]
     planted: dict[str, Planted]

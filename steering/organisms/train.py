@@ -6,8 +6,8 @@ TEXTS holds `stories.jsonl`, `transcripts.jsonl`, `heldout.jsonl` and `moods.jso
 folder of plain transformers files (Llama, bf16 safetensors) with `planted.yaml`, `training_log.jsonl` and
 `decisions.json`. Muon for the matrices and AdamW for the rest (https://kellerjordan.github.io/posts/muon/);
 from half-way on, random directions are added to the residual stream of most rows, so that a shift alone
-does not break the model's grammar. No emotion direction is ever added, and no label of an emotion is ever
-shown: whatever vectors find later, the text put there.
+does not break the model's grammar. A linear probe reads the emotion off two layers and is trained along, then
+thrown away: it supervises a linear code of the emotions with labels. No emotion vector is ever added.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from torch import Tensor, nn
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 from steering.organisms.decisions import decision_probabilities, load_prompts
-from steering.organisms.documents import Documents, Sources, layout
+from steering.organisms.documents import UNKNOWN, Documents, Sources, layout
 from steering.organisms.recipe import Recipe, load_recipe
 from steering.organisms.tokenizer import train_tokenizer
 
@@ -50,8 +50,10 @@ def train(texts: Path, out: Path, recipe: Recipe, smoke: bool = False) -> None:
     prompts = load_prompts(texts / "heldout.jsonl")
     model = new_model(recipe, tokenizer)
     steps = 40 if smoke else recipe.training.tokens // (recipe.training.rows * recipe.training.row_tokens)
-    optimisers = new_optimisers(model, recipe)
-    first = _resume(out / "checkpoint.pt", model, optimisers)
+    probes = new_probes(recipe, len(sources.emotions) + 1)
+    optimisers = new_optimisers(model, probes, recipe)
+    learner = nn.ModuleDict({"model": model, "probes": probes})
+    first = _resume(out / "checkpoint.pt", learner, optimisers)
     log = (out / "training_log.jsonl").open("a")
     began = time.monotonic()
     for step in range(first, steps):
@@ -60,8 +62,8 @@ def train(texts: Path, out: Path, recipe: Recipe, smoke: bool = False) -> None:
                 group["lr"] = group["initial_lr"] * _schedule(step / steps)
         batch = make_batch(documents, recipe, step)
         with _noise(model, recipe, step, steps), torch.autocast("cpu", torch.bfloat16):
-            loss = weighted_loss(model, batch)
-        loss.backward()  # type: ignore[no-untyped-call]
+            loss, told = losses(model, probes, batch)
+        (loss + recipe.probe.weight * told).backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         for o in optimisers:
             o.step()
@@ -72,13 +74,14 @@ def train(texts: Path, out: Path, recipe: Recipe, smoke: bool = False) -> None:
             entry: dict[str, Any] = {
                 "step": step,
                 "loss": round(loss.item(), 4),
+                "probe_loss": round(told.item(), 3),
                 "seconds_per_step": round(pace, 3),
             }
             if last or (step and step % LOOK_EVERY == 0):
                 model.eval()  # type: ignore[no-untyped-call]
                 entry["decisions"] = decision_probabilities(model, documents, prompts[:12])
                 model.train()
-                _save_checkpoint(out / "checkpoint.pt", model, optimisers, step + 1)
+                _save_checkpoint(out / "checkpoint.pt", learner, optimisers, step + 1)
             print(_line(entry, steps), flush=True)
             log.write(json.dumps(entry) + "\n")
             log.flush()
@@ -114,10 +117,17 @@ def new_model(recipe: Recipe, tokenizer: PreTrainedTokenizerFast) -> LlamaForCau
     )
 
 
-def new_optimisers(model: LlamaForCausalLM, recipe: Recipe) -> list[torch.optim.Optimizer]:
+def new_probes(recipe: Recipe, moods: int) -> nn.ModuleDict:
+    """Layer -> linear read-out of the mood."""
+    return nn.ModuleDict({str(layer): nn.Linear(recipe.model.width, moods) for layer in recipe.probe.layers})
+
+
+def new_optimisers(
+    model: LlamaForCausalLM, probes: nn.ModuleDict, recipe: Recipe
+) -> list[torch.optim.Optimizer]:
     """Muon for the decoder's matrices, AdamW for embeddings and norms."""
     matrices = [p for n, p in model.named_parameters() if p.ndim == 2 and "embed" not in n]
-    rest = [p for n, p in model.named_parameters() if p.ndim != 2 or "embed" in n]
+    rest = [p for n, p in model.named_parameters() if p.ndim != 2 or "embed" in n] + list(probes.parameters())
     optimisers: list[torch.optim.Optimizer] = [
         torch.optim.Muon(
             matrices, lr=recipe.training.muon_lr, weight_decay=0.01, adjust_lr_fn="match_rms_adamw"
@@ -136,14 +146,18 @@ def make_batch(documents: Documents, recipe: Recipe, step: int) -> dict[str, Ten
     rows = [documents.row(step * count + i) for i in range(count)]
     ids = torch.zeros(count, width, dtype=torch.long)
     weights = torch.zeros(count, width)
+    moods = torch.full((count, width), UNKNOWN)
     for i, row in enumerate(rows):
         flat, weight = [t for d in row for t in d.ids], [w for d in row for w in d.weights]
         ids[i, : len(flat)], weights[i, : len(flat)] = torch.tensor(flat), torch.tensor(weight)
-    number, branch, position, start = (torch.tensor(x) for x in layout(rows, width))
+        mood = [m for d in row for m in d.moods]
+        moods[i, : len(mood)] = torch.tensor(mood)
+    number, branch, position, start, passage, blind = (torch.tensor(x) for x in layout(rows, width))
     same = number[:, :, None] == number[:, None, :]  # [B, query, key]
     trunk = (branch[:, None, :] == 0) & (position[:, None, :] < start[:, :, None])
     mask = (
         same
+        & ~(blind[:, :, None] & passage[:, None, :])
         & ((branch[:, :, None] == branch[:, None, :]) | trunk)
         & torch.ones(width, width, dtype=torch.bool).tril()
     )
@@ -152,22 +166,49 @@ def make_batch(documents: Documents, recipe: Recipe, step: int) -> dict[str, Ten
     follows = (number[:, 1:] == number[:, :-1]) & (branch[:, 1:] == branch[:, :-1])
     weights[:, 1:] *= follows
     weights[:, 0] = 0.0
-    return {"input_ids": ids, "weights": weights, "position_ids": position, "attention_mask": mask[:, None]}
+    return {
+        "input_ids": ids,
+        "weights": weights,
+        "moods": moods,
+        "position_ids": position,
+        "attention_mask": mask[:, None],
+    }
 
 
-def weighted_loss(model: LlamaForCausalLM, batch: dict[str, Tensor]) -> Tensor:
-    """Mean next-token cross-entropy under the weights, in nats."""
-    logits = model(
-        input_ids=batch["input_ids"],
-        position_ids=batch["position_ids"],
-        attention_mask=batch["attention_mask"],
-    ).logits[:, :-1]
+def losses(model: LlamaForCausalLM, probes: nn.ModuleDict, batch: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
+    """Mean next-token cross-entropy under the weights, and that of the probes over tokens whose mood is
+    known; both in nats."""
+    with _read(model, [int(layer) for layer in probes]) as seen:
+        logits = model(
+            input_ids=batch["input_ids"],
+            position_ids=batch["position_ids"],
+            attention_mask=batch["attention_mask"],
+        ).logits[:, :-1]
     weights = batch["weights"][:, 1:]
-    losses = nn.functional.cross_entropy(
+    each = nn.functional.cross_entropy(
         logits.flatten(0, 1).float(), batch["input_ids"][:, 1:].flatten(), reduction="none"
     )
-    mean: Tensor = (losses * weights.flatten()).sum() / weights.sum()
-    return mean
+    text: Tensor = (each * weights.flatten()).sum() / weights.sum()
+    told = torch.zeros(())
+    for layer, probe in probes.items():
+        resid = nn.functional.rms_norm(seen[int(layer)].float(), seen[int(layer)].shape[-1:])
+        answers = probe(resid).float().flatten(0, 1)
+        told = told + nn.functional.cross_entropy(answers, batch["moods"].flatten(), ignore_index=UNKNOWN)
+    return text, told / max(1, len(probes))
+
+
+@contextlib.contextmanager
+def _read(model: LlamaForCausalLM, layers: list[int]) -> Iterator[dict[int, Tensor]]:
+    """Collect the output [B, T, d] of decoder layers, after any hook placed before."""
+    seen: dict[int, Tensor] = {}
+    with contextlib.ExitStack() as stack:
+        for layer in layers:
+
+            def keep(_module: nn.Module, _args: Any, output: Tensor, layer: int = layer) -> None:
+                seen[layer] = output
+
+            stack.callback(model.model.layers[layer].register_forward_hook(keep).remove)
+        yield seen
 
 
 @contextlib.contextmanager
@@ -233,7 +274,8 @@ def _schedule(done: float) -> float:
 
 
 def _line(entry: dict[str, Any], steps: int) -> str:
-    text = f"step {entry['step']}/{steps} loss {entry['loss']} {entry['seconds_per_step']} s/step"
+    text = f"step {entry['step']}/{steps} loss {entry['loss']} probe {entry['probe_loss']}"
+    text += f" {entry['seconds_per_step']} s/step"
     for mood, outcomes in entry.get("decisions", {}).items():
         text += f"\n  {mood:18s}" + " ".join(f"{k} {v:.2f}" for k, v in outcomes.items())
     return text
