@@ -15,9 +15,11 @@ from inspect_ai import Task, task
 from inspect_ai.model import GenerateConfig, get_model
 
 import steering
+from scenarios.agreement import agreement
 from scenarios.blackmail.agent import mail_agent, opening, turn_tokens
 from scenarios.blackmail.family import samples
 from scenarios.blackmail.outcomes import outcomes
+from scenarios.judge import check_judge
 from steering.arguments import check_beside, one_line_errors, parse_names, refuse_unknown
 from steering.dose import conditions_of, dosed, setting, under_dose
 from steering.metrics import rates
@@ -40,6 +42,7 @@ def blackmail(
     length: str | None = None,
     variants: int = 10,
     tools: str | None = None,
+    judge: Any = "off",
     vectors: str | None = None,
     seed: int = 1,
     **unknown: Any,
@@ -64,6 +67,8 @@ def blackmail(
         tools: `native` (through the chat template), `text` (explained in the system prompt), or `auto`, which
             is native where the template shows the tools; by default what the model's folder declares, else
             auto.
+        judge: `off`; or with --model-role grader=MODEL: `beside` (the detectors decide, its verdict is kept),
+            `decides`, or `agree` (a run on which they differ is unscored).
         vectors: Folder of vector files; by default the model's own.
         seed: Seed of the random streams, which all doses share.
         unknown: Anything else is refused.
@@ -80,12 +85,13 @@ def blackmail(
             pressure=pressure,
             length=size,
         )
+        rule = check_judge(judge, model)
         tools_seen = reach(model, setting(model, "tools", tools, "auto"), *opening(runs[0]))
     return Task(
         dataset=dosed(runs, doses, model, seed, tools_seen),
         solver=under_dose(mail_agent(), seed),
-        scorer=outcomes(),
-        metrics=[rates("blackmail")],
+        scorer=outcomes(rule),
+        metrics=[rates("blackmail"), *([agreement()] if rule != "off" else [])],
         model=model,
         config=GenerateConfig(temperature=1.0, top_p=1.0, max_tokens=turn_tokens(size), max_connections=256),
         fail_on_error=False,
