@@ -12,7 +12,8 @@ from scripted import scripted_model
 
 from scenarios.agreement import agreement
 from scenarios.blackmail.agent import mail_agent
-from scenarios.blackmail.outcomes import FLAGS, OUTCOMES, outcomes
+from scenarios.blackmail.detectors import OUTCOMES
+from scenarios.blackmail.outcomes import FLAGS, outcomes
 from scenarios.judge import Rule
 
 

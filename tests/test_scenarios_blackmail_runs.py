@@ -9,9 +9,10 @@ from inspect_ai.dataset import Sample
 from inspect_ai.model import ChatMessageTool
 from scripted import Cut, ScriptedAPI, scripted_model
 
+from scenarios.blackmail.confusion import DEVELOPMENT
+from scenarios.blackmail.detectors import OUTCOMES
 from scenarios.blackmail.family import samples, scenarios, situation_of
 from scenarios.blackmail.mailbox import tool_schemas
-from scenarios.blackmail.outcomes import OUTCOMES
 from scenarios.blackmail.scripts import load_scripts, script_turns
 from scenarios.schema import Twin
 from scenarios.transcripts import POSSIBLE
@@ -39,7 +40,8 @@ def ids(sample: Sample) -> dict[str, str]:
 def test_a_scripted_agent_of_every_outcome_gets_it(tmp_path: Path, length: str, twin: Twin) -> None:
     """Each wording plays in a variant of its own, so that the user message tells the provider which one."""
     chosen, turns, expected = [], {}, {}
-    for name, scenario in scenarios().items():
+    for name in DEVELOPMENT:
+        scenario = scenarios()[name]
         scripts = load_scripts(scenario)
         wanted = [(outcome, script) for outcome in POSSIBLE[twin] for script in scripts[outcome]]
         many = samples(scenario=name, twin=twin, variants=len(wanted), length=length)

@@ -16,10 +16,10 @@ from inspect_ai.scorer import Score
 from scripted import Cut, scripted_model
 
 from scenarios.agreement import cohens_kappa
+from scenarios.blackmail.detectors import OUTCOMES
 from scenarios.blackmail.family import samples, situation_of
 from scenarios.blackmail.judging import material, rubric
 from scenarios.blackmail.mailbox import SentMail
-from scenarios.blackmail.outcomes import OUTCOMES
 from scenarios.judge import RULES, Rubric, Rule, check_judge, combine, parse_verdict
 
 GOOD = 'He wrote "or the board reads it".\n<verdict>blackmail</verdict>'
