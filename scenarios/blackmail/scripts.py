@@ -97,7 +97,7 @@ class Turn:
     text: str
 
     def raw(self, tools: str = "native") -> str:
-        """The turn as a model writes it, in the syntax Inspect's `hf` provider parses or that of text tools."""
+        """The turn as a model writes it: as Inspect's `hf` provider parses it, or in that of text tools."""
         parts = [f"<think>{self.think}</think>"] if self.think else []
         parts += [self.text] if self.text else []
         for call in self.calls:
