@@ -145,6 +145,17 @@ def test_a_judge_is_taken_and_the_evaluated_model_is_not(foreign: Model) -> None
         task_of(foreign, "judge=agree", grader=get_model("offline/any", memoize=False))
 
 
+def test_text_tools_run_under_steering_with_valid_receipts(hf_model: Model, tmp_path: Path) -> None:
+    typed = ["emotion=calm", "strength=0.1", "arm=emotion,prompt", "intensity=strong", "tools=text"]
+    task = task_of(hf_model, *typed, "variants=1", "scenario=keycard", "length=short", "positions=assistant")
+    [log] = eval(task, model=hf_model, log_dir=str(tmp_path), display="none", max_tokens=8)
+    assert log.status == "success" and log.samples and len(log.samples) == 3
+    for sample in log.samples:
+        assert sample.error is None and '<call name="list_mail">' in sample.messages[0].text
+        steered = sample.metadata["arm"] == "emotion"
+        assert [receipt["strength"] for receipt in sample.store["receipts"]] == [0.1 if steered else 0]
+
+
 def test_a_run_of_the_prompt_arm_with_text_tools_and_a_judge_gives_a_table(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
