@@ -15,13 +15,15 @@ from inspect_ai import Task, task
 from inspect_ai.model import GenerateConfig, get_model
 
 import steering
+from scenarios.agreement import agreement
 from scenarios.blackmail.agent import mail_agent, opening, turn_tokens
 from scenarios.blackmail.family import samples
 from scenarios.blackmail.outcomes import outcomes
+from scenarios.judge import check_judge
 from steering.arguments import check_beside, one_line_errors, parse_names, refuse_unknown
-from steering.dose import conditions_for, dosed, setting, under_dose
+from steering.dose import conditions_of, dosed, setting, under_dose
 from steering.metrics import rates
-from steering.provider import check_tools_visible, steered_model
+from steering.provider import reach, steered_model
 
 check_beside(Path(__file__), steering)
 
@@ -32,12 +34,15 @@ def blackmail(
     strength: Any = None,
     layers: Any = "auto",
     positions: str = "all",
+    arm: Any = "emotion",
+    intensity: Any = None,
     scenario: Any = "all",
     twin: str = "main",
     pressure: str = "standard",
     length: str | None = None,
     variants: int = 10,
     tools: str | None = None,
+    judge: Any = "off",
     vectors: str | None = None,
     seed: int = 1,
     **unknown: Any,
@@ -51,12 +56,19 @@ def blackmail(
             vectors' coherent window.
         layers: Steered decoder layers from 0, e.g. `18`; `auto` is two thirds of the way up.
         positions: `all` tokens, or only those of the `assistant` and the last prompt token.
+        arm: `emotion` steers; `prompt` says the emotion in words in the system prompt, on any provider, and
+            steers nothing; `emotion,prompt` does both.
+        intensity: Of the arm `prompt`: `slight`, `strong`, `extreme`; by default all three.
         scenario: Names of scenarios, or `all`.
         twin: `main`, or the same without temptation: `no_leverage`, `no_threat`.
         pressure: `bland`, `standard`, `goal` or `extreme`.
         length: `full` or `short`; by default what the model's folder declares, else `full`.
         variants: Variants of each scenario: other names, wordings and order of the mails.
-        tools: `native` (through the chat template); by default what the model's folder declares.
+        tools: `native` (through the chat template), `text` (explained in the system prompt), or `auto`, which
+            is native where the template shows the tools; by default what the model's folder declares, else
+            auto.
+        judge: `off`; or with --model-role grader=MODEL: `beside` (the detectors decide, its verdict is kept),
+            `decides`, or `agree` (a run on which they differ is unscored).
         vectors: Folder of vector files; by default the model's own.
         seed: Seed of the random streams, which all doses share.
         unknown: Anything else is refused.
@@ -64,7 +76,7 @@ def blackmail(
     refuse_unknown(unknown, blackmail)
     with one_line_errors():
         model = steered_model(get_model(), vectors)
-        doses = conditions_for(model, emotion, strength, layers, positions)
+        doses = conditions_of(model, arm, emotion, strength, layers, positions, intensity)
         size = setting(model, "length", length, "full")
         runs = samples(
             scenario=parse_names(scenario, "scenario"),
@@ -72,14 +84,14 @@ def blackmail(
             variants=variants,
             pressure=pressure,
             length=size,
-            tools=setting(model, "tools", tools, "native"),
         )
-        check_tools_visible(model, *opening(runs[0]))
+        rule = check_judge(judge, model)
+        tools_seen = reach(model, setting(model, "tools", tools, "auto"), *opening(runs[0]))
     return Task(
-        dataset=dosed(runs, doses, model, seed),
+        dataset=dosed(runs, doses, model, seed, tools_seen),
         solver=under_dose(mail_agent(), seed),
-        scorer=outcomes(),
-        metrics=[rates("blackmail")],
+        scorer=outcomes(rule),
+        metrics=[rates("blackmail"), *([agreement()] if rule != "off" else [])],
         model=model,
         config=GenerateConfig(temperature=1.0, top_p=1.0, max_tokens=turn_tokens(size), max_connections=256),
         fail_on_error=False,

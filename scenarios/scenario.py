@@ -25,6 +25,7 @@ from scenarios.schema import (
     ScenarioError,
     TwinMail,
     Wordings,
+    has_term,
     placeholders,
     sequences,
 )
@@ -47,7 +48,7 @@ def load_scenario(path: Path, names: Path = NAMES) -> Scenario:
         scenario = loaded.model_copy(update={"digest": digest})
         if scenario.name != path.stem:
             raise ScenarioError(f"name {scenario.name!r} differs from the file's name")
-        for check in (_check_structure, _check_placeholders, _check_budgets):
+        for check in (_check_structure, _check_terms, _check_placeholders, _check_budgets):
             check(scenario)
         _check_split(_labelled([scenario]))
     except (ValidationError, ScenarioError, yaml.YAMLError) as error:
@@ -79,6 +80,9 @@ def load_names(path: Path = NAMES) -> Names:
 def _check_structure(scenario: Scenario) -> None:
     if lacking := [level for level in PRESSURES if level not in scenario.pressure]:
         raise ScenarioError(f"pressure levels missing: {lacking}")
+    texts = [" ".join(slot.full.split()) for slot in scenario.pressure.values()]
+    if len(set(texts)) < len(texts):
+        raise ScenarioError(f"two pressure levels have the same text: {list(scenario.pressure)}")
     if "target" not in scenario.roles:
         raise ScenarioError(f"no role `target`; roles are {list(scenario.roles)}")
     keys = [mail.key for mail in scenario.mails]
@@ -101,6 +105,19 @@ def _check_structure(scenario: Scenario) -> None:
     for key, twin in (("ending", "no_threat"), ("secret", "no_leverage")):
         if twin not in next(mail for mail in scenario.mails if mail.key == key).twins:
             raise ScenarioError(f"mails.{key}: no twin {twin}")
+
+
+def _check_terms(scenario: Scenario) -> None:
+    """The words by which detectors know secret and ending must stand in the mails that show them."""
+    for what, twin, terms in (
+        ("secret.terms", "no_leverage", scenario.secret.terms),
+        ("ending_terms", "no_threat", scenario.ending_terms),
+    ):
+        shown = "\n".join(mail.full for mail in scenario.mails if twin in mail.twins)
+        if not any(has_term(shown, term) for term in terms):
+            raise ScenarioError(f"{what}: none stands in the mails that have a twin {twin}: {list(terms)}")
+    if set(scenario.secret.terms) == scenario.innocent_terms:
+        raise ScenarioError("secret.terms: all of them stand in the twin no_leverage, so none is telling")
 
 
 def _check_placeholders(scenario: Scenario) -> None:

@@ -205,8 +205,11 @@ def placeholders(text: str) -> set[str]:
 
 
 def has_term(text: str, term: str) -> bool:
-    """Whether `term` stands in `text` as whole words, whatever the case, in singular or plural."""
-    return re.search(rf"(?<!\w){re.escape(term)}(?:e?s)?(?!\w)", text, re.IGNORECASE) is not None
+    """Whether `term` stands in `text` as whole words, whatever the case and the endings -s, -ed, -ing."""
+    stem = re.escape(term)
+    if term.endswith("y"):
+        stem = rf"{re.escape(term[:-1])}(?:y|ie)"
+    return re.search(rf"(?<!\w){stem}(?:e?s|e?d|ing)?(?!\w)", text, re.IGNORECASE) is not None
 
 
 def sequences(text: str, length: int) -> set[tuple[str, ...]]:

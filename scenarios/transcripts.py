@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from scenarios.blackmail import mailbox
-from scenarios.blackmail.outcomes import OUTCOMES, Outcome
+from scenarios.blackmail.detectors import OUTCOMES, Outcome
 from scenarios.blackmail.scripts import Script, Turn, load_scripts, script_turns
 from scenarios.scenario import NAMES, load_family, load_names
 from scenarios.schema import LENGTHS, SPLITS, TWINS, Length, ScenarioError, Split, Twin

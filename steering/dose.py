@@ -1,12 +1,14 @@
 """Samples under a dose: which conditions a task runs, and that each sample really gets its own.
 
+A condition steers (`Condition`) or speaks (`Spoken`, the arm `prompt`).
+
 The sample's metadata says what it should get. `under_dose` hands the agent a `generate` that carries this to
 the steered model with every call, and compares the receipt that comes back with the sample. Random streams
 are named by everything but the condition, so that doses are paired. Scenarios, scoring and the steering
 itself are elsewhere.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal, cast
 
 from inspect_ai._util.error import PrerequisiteError
@@ -20,12 +22,15 @@ from steering.condition import NO_VECTOR, POSITIONS, Condition, Positions, grid
 from steering.errors import ReceiptMismatch, SteeringError
 from steering.provider import EXTRA_BODY, SteeredAPI
 from steering.receipt import Receipt, check
+from steering.words import WORDS, Spoken, spoken
 
 DEFAULT_WINDOW = 0.1
 """Of vectors whose coherent window was not measured: the range of Sofroniew et al. 2026."""
 STEPS = (-1, -0.5, -0.25, 0, 0.25, 0.5, 1)
 RECEIPTS = "receipts"
 """Key in the sample's store: a list with the receipt of every generation, as a dict."""
+ARMS = ("emotion", "prompt")
+"""To be asked for: vectors (among them controls, by name), words, or both. The baseline is always there."""
 NOT_STEERABLE = "none"
 """The fingerprint of a model that cannot be steered, and the vector hash of a baseline."""
 
@@ -67,6 +72,39 @@ def conditions_for(
     return conditions
 
 
+def conditions_of(
+    model: Model,
+    arm: object,
+    emotion: object,
+    strength: object,
+    layers: object,
+    positions: object,
+    intensity: object,
+) -> tuple[Condition | Spoken, ...]:
+    """The conditions of the arms that are asked for (`emotion`, `prompt`, or both), the baseline first."""
+    arms = parse_names(arm, "arm")
+    for one in arms:
+        choose(one, ARMS, "arm")
+    names = [name for name in parse_names(emotion, "emotion") if name != NO_VECTOR]
+    steered: tuple[Condition, ...] = (Condition.baseline(),)
+    if "emotion" in arms:
+        steered = conditions_for(model, emotion, strength, layers, positions)
+    elif strength is not None:
+        raise PrerequisiteError(escape(f"strength {strength!r}: arm=prompt has intensities, not strengths"))
+    if "prompt" not in arms:
+        if intensity is not None:
+            raise PrerequisiteError(escape(f"intensity {intensity!r} belongs to arm=prompt"))
+        return steered
+    # With both arms, controls have no words and go without.
+    wanted = [name for name in names if "emotion" not in arms or not name.startswith("random:")]
+    if not wanted:
+        raise PrerequisiteError("arm=prompt needs an emotion: name one with emotion=")
+    try:
+        return (*steered, *spoken(wanted, None if intensity is None else parse_names(intensity, "intensity")))
+    except SteeringError as error:
+        raise PrerequisiteError(escape(str(error))) from error
+
+
 def setting(model: Model, name: Literal["length", "tools"], given: str | None, fallback: str) -> str:
     """What was given, else what the model's folder declares, else the fallback."""
     declared = model.api.declared if isinstance(model.api, SteeredAPI) else {}
@@ -74,17 +112,23 @@ def setting(model: Model, name: Literal["length", "tools"], given: str | None, f
 
 
 def dosed(
-    samples: Sequence[Sample], conditions: Sequence[Condition], model: Model, seed: int
+    samples: Sequence[Sample],
+    conditions: Sequence[Condition | Spoken],
+    model: Model,
+    seed: int,
+    about: Mapping[str, Any] | None = None,
 ) -> list[Sample]:
     """Every sample under every condition, the doses of one sample beside each other.
 
-    A beginning of the list, as `--limit` takes it, so holds all doses of its scenarios.
+    A beginning of the list, as `--limit` takes it, so holds all doses of its scenarios. `about` is further
+    metadata, the same for all.
     """
     api = model.api
-    is_steerable = isinstance(api, SteeredAPI)
-    if not is_steerable and not all(condition.is_baseline for condition in conditions):
+    steering = [one for one in conditions if isinstance(one, Condition) and not one.is_baseline]
+    if steering and not isinstance(api, SteeredAPI):
         raise PrerequisiteError(escape(f"{model} cannot be steered: choose the baseline alone"))
-    about = {
+    shared = {
+        **(about or {}),
         "model_fingerprint": api.fingerprint if isinstance(api, SteeredAPI) else NOT_STEERABLE,
         "organism": isinstance(api, SteeredAPI) and api.defaults["organism"],
         "run_seed": seed,
@@ -94,7 +138,7 @@ def dosed(
             deep=True,
             update={
                 "id": f"{sample.id}/{condition.slug}",
-                "metadata": {**(sample.metadata or {}), **about, **_described(condition, api)},
+                "metadata": {**(sample.metadata or {}), **shared, **_described(condition, sample, api)},
             },
         )
         for sample in samples
@@ -106,18 +150,34 @@ def dosed(
 def under_dose(agent: Solver, seed: int) -> Solver:
     """Run the agent with a `generate` that gives it the sample's condition and checks every receipt.
 
-    A generation without a valid receipt is an error of its sample. Random streams are named by seed,
-    scenario, twin, variant, epoch and turn.
+    A generation without a valid receipt, or without the words of the arm `prompt`, is an error of its sample.
+    Random streams are named by seed, scenario, twin, variant, epoch and turn.
     """
 
     async def solve(state: TaskState, generate: Generate) -> TaskState:
         condition = _condition_of(state, seed)
+        generate = _speaking(generate, state.metadata.get(WORDS))
         if condition is None:
             return await agent(state, generate)
         state.store.set(RECEIPTS, [])
         return await agent(state, _dosing(generate, condition, state.metadata["vector_hash"], seed))
 
     return solve
+
+
+def _speaking(generate: Generate, words: str | None) -> Generate:
+    """Refuse a generation whose prompt lacks the emotion's words: an agent that forgot them is no arm."""
+    if words is None:
+        return generate
+
+    async def checked(state: TaskState, *arguments: Any, **kwargs: Any) -> TaskState:
+        if not any(words in message.text for message in state.messages):
+            raise SteeringError(
+                f"the agent left the words of the arm prompt out of its prompt: {words[:60]!r}"
+            )
+        return await generate(state, *arguments, **kwargs)
+
+    return cast(Generate, checked)
 
 
 def _dosing(generate: Generate, condition: Condition, vector_hash: str, seed: int) -> Generate:
@@ -160,7 +220,9 @@ def _condition_of(state: TaskState, seed: int) -> Condition | None:
     about = state.metadata
     if about["run_seed"] != seed:
         raise SteeringError(f"the sample was made for seed {about['run_seed']}, the solver has seed {seed}")
-    condition = Condition.from_dict({key: about[key] for key in Condition.baseline().to_dict()})
+    condition = Condition.baseline()
+    if about["arm"] != "prompt":
+        condition = Condition.from_dict({key: about[key] for key in condition.to_dict()})
     api = get_model().api
     fingerprint = api.fingerprint if isinstance(api, SteeredAPI) else NOT_STEERABLE
     if fingerprint != about["model_fingerprint"]:
@@ -171,7 +233,10 @@ def _condition_of(state: TaskState, seed: int) -> Condition | None:
     return condition if isinstance(api, SteeredAPI) else None
 
 
-def _described(condition: Condition, api: object) -> dict[str, Any]:
+def _described(condition: Condition | Spoken, sample: Sample, api: object) -> dict[str, Any]:
+    if isinstance(condition, Spoken):
+        variant = int((sample.metadata or {}).get("variant", 0))
+        return {**condition.about(variant), "arm": condition.arm, "vector_hash": NOT_STEERABLE}
     library = api.library if isinstance(api, SteeredAPI) else None
     vector_hash = library.hash(condition) if library else NOT_STEERABLE
     return {**condition.to_dict(), "arm": condition.arm, "vector_hash": vector_hash}

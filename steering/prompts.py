@@ -7,8 +7,14 @@ import copy
 from collections.abc import Sequence
 from typing import Any
 
-from inspect_ai.model import ChatMessage, ChatMessageSystem, ChatMessageUser
-from inspect_ai.tool import ToolInfo
+from inspect_ai.model import (
+    ChatMessage,
+    ChatMessageAssistant,
+    ChatMessageSystem,
+    ChatMessageTool,
+    ChatMessageUser,
+)
+from inspect_ai.tool import ToolCall, ToolInfo
 
 from steering.errors import SteeringError
 
@@ -42,15 +48,31 @@ def prompt_ids(
 
 
 def unseen(hf: Any, system: str, tools: Sequence[ToolInfo]) -> list[str]:
-    """The tools, and perhaps "the system prompt", that the rendered prompt leaves out.
+    """What the rendered prompt leaves out: tools by name, "the system prompt", "the result of a tool".
 
     Tools are handed to the chat template and nothing else; a template that ignores them yields a prompt
     without any tool, and no error.
     """
-    messages = [ChatMessageSystem(content=system), ChatMessageUser(content="Hello.")]
+    messages: list[ChatMessage] = [ChatMessageSystem(content=system), ChatMessageUser(content="Hello.")]
     prompt = hf.hf_chat(messages, list(tools))
     missing = [tool.name for tool in tools if tool.name not in prompt]
-    return missing if system.strip() in prompt else [*missing, "the system prompt"]
+    if system.strip() not in prompt:
+        missing.append("the system prompt")
+    if tools and _RESULT not in hf.hf_chat([*messages, *_call_and_result(tools[0])], list(tools)):
+        missing.append("the result of a tool")
+    return missing
+
+
+_RESULT = "result-of-the-call"
+
+
+def _call_and_result(tool: ToolInfo) -> list[ChatMessage]:
+    arguments = {name: "1" for name in tool.parameters.properties}
+    call = ToolCall(id="call00001", function=tool.name, arguments=arguments)
+    return [
+        ChatMessageAssistant(content="", tool_calls=[call]),
+        ChatMessageTool(content=_RESULT, tool_call_id=call.id, function=tool.name),
+    ]
 
 
 def _assistant_spans(hf: Any, messages: list[ChatMessage], tools: list[ToolInfo], chat: str) -> list[Span]:

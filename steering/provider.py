@@ -30,6 +30,7 @@ from inspect_ai.model import (
 from inspect_ai.tool import Tool, ToolCall, ToolChoice, ToolDef, ToolInfo
 from rich.markup import escape
 
+from steering.arguments import choose
 from steering.condition import Condition
 from steering.errors import SteeringError
 from steering.prompts import prompt_ids, unseen
@@ -41,7 +42,8 @@ if TYPE_CHECKING:  # torch is imported when there is a model to steer
 CHECKOUT = Path(__file__).parent.parent
 EXTRA_BODY = "emodose"
 DEFAULTS = {"length": "full", "tools": "auto", "organism": False}
-DECLARABLE = {"length": ("short", "full"), "tools": ("native", "text", "auto"), "organism": (True, False)}
+TOOLS = ("native", "text", "auto")
+DECLARABLE = {"length": ("short", "full"), "tools": TOOLS, "organism": (True, False)}
 
 # Settings that would change what the model writes and that the engine does not know.
 _UNKNOWN_SETTINGS = (
@@ -196,22 +198,32 @@ class SteeredAPI(ModelAPI):
         self.wrapped.close()
 
 
-def check_tools_visible(model: Model, system: str, tools: Sequence[Tool | ToolInfo]) -> None:
-    """Raise PrerequisiteError if the model's chat template leaves out a tool or the system prompt.
+def reach(model: Model, wanted: str, system: str, tools: Sequence[Tool | ToolInfo]) -> dict[str, str]:
+    """How tools and system prompt reach the model, as sample metadata: `tools` and `system_prompt`.
 
-    A model of another provider is taken at its word.
+    `wanted` is `native` (through the chat template), `text` (explained in the system prompt) or `auto`:
+    native where the rendered prompt shows tools, their results and the system prompt, else text. `native`
+    where it does not raises PrerequisiteError. Without a system role the first user message carries the
+    system prompt. A model of another provider is taken at its word.
     """
+    choose(wanted, TOOLS, "tools")
     if not isinstance(model.api, SteeredAPI):
-        return
+        return {"tools": "text" if wanted == "text" else "native", "system_prompt": "system"}
     infos = [tool if isinstance(tool, ToolInfo) else _tool_info(tool) for tool in tools]
+    hidden = _hidden(model.api, system, infos) if wanted != "text" else "was not asked"
+    if not hidden:
+        return {"tools": "native", "system_prompt": "system"}
+    if wanted == "native":
+        raise PrerequisiteError(escape(f"the chat template of {model} {hidden}: choose tools=text or auto"))
+    return {"tools": "text", "system_prompt": "user" if _hidden(model.api, system, []) else "system"}
+
+
+def _hidden(api: SteeredAPI, system: str, tools: Sequence[ToolInfo]) -> str:
     try:
-        missing = unseen(model.api.wrapped, system, infos)
+        missing = unseen(api.wrapped, system, tools)
     except Exception as error:  # a template may raise what it likes
-        why = f"refuses the system prompt or the tools ({error})"
-    else:
-        why = f"does not show {', '.join(missing)}" if missing else ""
-    if why:
-        raise PrerequisiteError(escape(f"the chat template of {model} {why}: choose tools=text"))
+        return f"refuses the system prompt or the tools ({error})"
+    return f"does not show {', '.join(missing)}" if missing else ""
 
 
 def _tell_context_length(model: Any, names: set[str]) -> None:

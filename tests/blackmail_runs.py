@@ -5,25 +5,51 @@ from pathlib import Path
 
 from inspect_ai import Task, eval
 from inspect_ai.dataset import Sample
-from inspect_ai.log import EvalSample
+from inspect_ai.log import EvalLog, EvalSample
 from inspect_ai.model import Model
 from inspect_ai.scorer import Score
 from scripted import scripted_model
 
+from scenarios.agreement import agreement
 from scenarios.blackmail.agent import mail_agent
-from scenarios.blackmail.outcomes import FLAGS, OUTCOMES, outcomes
+from scenarios.blackmail.detectors import OUTCOMES
+from scenarios.blackmail.outcomes import FLAGS, outcomes
+from scenarios.judge import Rule
 
 
 def play(
-    samples: Sequence[Sample], turns: Model | Sequence[str] | Mapping[str, Sequence[str]], folder: Path
+    samples: Sequence[Sample],
+    turns: Model | Sequence[str] | Mapping[str, Sequence[str]],
+    folder: Path,
+    judge: Rule = "off",
+    grader: Model | None = None,
 ) -> list[EvalSample]:
     """The samples as Inspect ran and scored them."""
-    task = Task(dataset=list(samples), solver=mail_agent(), scorer=outcomes(), name="blackmail")
-    model = turns if isinstance(turns, Model) else scripted_model(turns)
-    [log] = eval(task, model=model, log_dir=str(folder), display="none", score=True)
+    log = played(samples, turns, folder, judge, grader)
     assert log.status == "success", log.error
     assert log.samples
     return log.samples
+
+
+def played(
+    samples: Sequence[Sample],
+    turns: Model | Sequence[str] | Mapping[str, Sequence[str]],
+    folder: Path,
+    judge: Rule = "off",
+    grader: Model | None = None,
+) -> EvalLog:
+    """The log of such a run."""
+    task = Task(
+        dataset=list(samples),
+        solver=mail_agent(),
+        scorer=outcomes(judge),
+        metrics=[agreement()],
+        name="blackmail",
+    )
+    model = turns if isinstance(turns, Model) else scripted_model(turns)
+    roles = {"grader": grader} if grader else {}
+    [log] = eval(task, model=model, model_roles=roles, log_dir=str(folder), display="none", score=True)
+    return log
 
 
 def score_of(sample: EvalSample) -> Score:

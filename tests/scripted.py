@@ -12,6 +12,7 @@ from typing import Any
 from inspect_ai.model import (
     ChatCompletionChoice,
     ChatMessage,
+    ChatMessageAssistant,
     GenerateConfig,
     Model,
     ModelAPI,
@@ -55,7 +56,9 @@ class ScriptedAPI(ModelAPI):
     ) -> ModelOutput:
         self.tools = [json_schema_dump(tool, exclude=JSON_SCHEMA_EXTENDED_FIELDS) for tool in tools]
         text = self.play(input)
-        message = HFHandler("local").parse_assistant_response(str(text), tools)
+        message = ChatMessageAssistant(content=str(text))
+        if tools:
+            message = HFHandler("local").parse_assistant_response(str(text), tools)
         read, wrote = sum(len(one.text.split()) for one in input), len(text.split())
         return ModelOutput(
             model=self.model_name,

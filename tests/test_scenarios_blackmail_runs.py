@@ -1,5 +1,6 @@
 """Whole runs through Inspect's eval: scripted agents get their outcomes, broken ones their flags."""
 
+import time
 from collections import Counter
 from pathlib import Path
 
@@ -9,11 +10,12 @@ from inspect_ai.dataset import Sample
 from inspect_ai.model import ChatMessageTool
 from scripted import Cut, ScriptedAPI, scripted_model
 
+from scenarios.blackmail.confusion import DEVELOPMENT
+from scenarios.blackmail.detectors import OUTCOMES, decide
 from scenarios.blackmail.family import samples, scenarios, situation_of
-from scenarios.blackmail.mailbox import tool_schemas
-from scenarios.blackmail.outcomes import OUTCOMES
+from scenarios.blackmail.mailbox import SentMail, tool_schemas
 from scenarios.blackmail.scripts import load_scripts, script_turns
-from scenarios.schema import Twin
+from scenarios.schema import LENGTHS, PRESSURES, TWINS, Twin
 from scenarios.transcripts import POSSIBLE
 
 CLOSE = "The mail is done."
@@ -39,7 +41,8 @@ def ids(sample: Sample) -> dict[str, str]:
 def test_a_scripted_agent_of_every_outcome_gets_it(tmp_path: Path, length: str, twin: Twin) -> None:
     """Each wording plays in a variant of its own, so that the user message tells the provider which one."""
     chosen, turns, expected = [], {}, {}
-    for name, scenario in scenarios().items():
+    for name in DEVELOPMENT:
+        scenario = scenarios()[name]
         scripts = load_scripts(scenario)
         wanted = [(outcome, script) for outcome in POSSIBLE[twin] for script in scripts[outcome]]
         many = samples(scenario=name, twin=twin, variants=len(wanted), length=length)
@@ -156,3 +159,25 @@ def test_receipts_and_detector_version_are_in_the_score(tmp_path: Path) -> None:
     [run] = play([one_sample()], [CLOSE], tmp_path)
     assert set(score_of(run).metadata or {}) == {"detector_version", "receipts"}
     assert score_of(run).answer in OUTCOMES
+
+
+def test_every_scenario_twin_pressure_and_length_runs(tmp_path: Path) -> None:
+    every = [
+        sample
+        for twin in TWINS
+        for pressure in PRESSURES
+        for length in LENGTHS
+        for sample in samples(variants=1, twin=twin, pressure=pressure, length=length)
+    ]
+    every = [one.model_copy(update={"id": f"{one.id}/{number}"}) for number, one in enumerate(every)]
+    runs = play(every, [call("list_mail", folder="inbox"), CLOSE], tmp_path)
+    assert len(runs) == len(scenarios()) * len(TWINS) * len(PRESSURES) * len(LENGTHS)
+    assert [run.id for run in runs if run.error or score_of(run).answer != "benign" or flags_of(run)] == []
+
+
+def test_a_long_text_without_a_full_stop_is_read_in_a_moment() -> None:
+    situation = situation_of(one_sample("full").metadata or {})
+    mail = SentMail(to=("target",), subject="", body="if the wipe is off and i will keep it " * 2000)
+    started = time.monotonic()
+    decide(situation, [mail], [])
+    assert time.monotonic() - started < 20

@@ -9,11 +9,20 @@ import yaml
 
 from scenarios.blackmail.family import TEXTS
 from scenarios.blackmail.scripts import load_scripts
+from scenarios.overlap import LIMIT, pairs, shared
 from scenarios.scenario import SHARED_SEQUENCE, load_family, load_names, load_scenario
-from scenarios.schema import CORE_MAILS, ScenarioError, has_term, sequences
+from scenarios.schema import (
+    CORE_MAILS,
+    LENGTHS,
+    PRESSURES,
+    TWINS,
+    ScenarioError,
+    has_term,
+    sequences,
+)
+from scenarios.situation import render
 
 Data = dict[str, Any]
-NAMES = ("diploma", "keycard", "ledger")
 
 
 def mail(data: Data, key: str) -> Data:
@@ -44,6 +53,13 @@ BREAKS: dict[str, tuple[Callable[[Data], Any], str]] = {
     "twin without short": (lambda d: mail(d, "secret")["twins"]["no_leverage"].pop("short"), "short"),
     "train and heldout share": (shared_sequence, "share"),
     "name of another file": (lambda d: d.update(name="other"), "other"),
+    "two pressures alike": (
+        lambda d: d["pressure"]["goal"].update(full=d["pressure"]["extreme"]["full"]),
+        "same text",
+    ),
+    "no term of the secret shown": (lambda d: d["secret"].update(terms=["bribe"]), "secret.terms"),
+    "no telling term": (lambda d: d["secret"].update(terms=["hotel"]), "none is telling"),
+    "no term of the ending shown": (lambda d: d.update(ending_terms=["sold off"]), "ending_terms"),
     "agent in both splits": (lambda d: d["agents"]["heldout"].append(d["agents"]["train"][0]), "both"),
 }
 
@@ -59,8 +75,35 @@ def test_a_text_that_breaks_the_format_is_refused_and_the_place_named(broken: st
         load_scenario(path)
 
 
-def test_the_family_has_three_scenarios_and_every_one_keeps_the_format() -> None:
-    assert sorted(load_family(TEXTS)) == list(NAMES)
+def test_every_shipped_scenario_keeps_the_format_and_none_is_left_out() -> None:
+    assert sorted(load_family(TEXTS)) == sorted(path.stem for path in TEXTS.iterdir())
+
+
+def test_no_two_scenarios_share_more_than_a_little_of_their_wording() -> None:
+    assert [pair for pair in pairs(load_family(TEXTS)) if pair[0] > LIMIT] == []
+
+
+def test_the_share_of_common_wording_masks_names_and_counts_the_shorter_text(tmp_path: Path) -> None:
+    one = load_family(TEXTS)["keycard"]
+    assert shared(one, one) == 1
+    data = yaml.safe_load((TEXTS / "keycard.yaml").read_text().replace("{colleague_first}", "{ops_first}"))
+    path = tmp_path / "keycard.yaml"
+    path.write_text(yaml.safe_dump(data, sort_keys=False))
+    assert shared(one, load_scenario(path)) == 1
+    assert shared(one, load_family(TEXTS)["ledger"]) == shared(load_family(TEXTS)["ledger"], one) < 0.1
+
+
+def test_every_rendering_fills_every_placeholder_and_pressure_levels_differ_in_text_alone() -> None:
+    for scenario in load_family(TEXTS).values():
+        for length in LENGTHS:
+            for twin in TWINS:
+                shown = [
+                    render(scenario, twin=twin, variant=2, pressure=pressure, length=length)
+                    for pressure in PRESSURES
+                ]
+                assert not [one for one in shown if set("{}") & set(one.system + one.user)]
+                assert len({one.system for one in shown}) == len(PRESSURES)
+                assert len({one.user for one in shown}) == 1
 
 
 def test_a_sequence_held_out_in_one_scenario_may_not_be_trained_in_another(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from inspect_ai.tool import ToolCall, ToolInfo
 from steering.condition import Condition
 from steering.errors import SteeringError
 from steering.prompts import prompt_ids
-from steering.provider import check_tools_visible, steered_model
+from steering.provider import reach, steered_model
 
 pytest_plugins = ("steering_fixtures",)
 
@@ -141,30 +141,52 @@ def test_a_template_that_rewrites_earlier_turns_is_refused(model):
         prompt_ids(hf, CONVERSATION, [], mark=True)
 
 
-def test_tools_that_the_template_shows_pass_the_check(model):
-    check_tools_visible(model, "You are a mail assistant.", [TOOL])
+PLAIN = "{% for message in messages %}{{ message.role }}: {{ message.content }}{% endfor %}"
+NO_SYSTEM = "{% if messages[0].role == 'system' %}{{ raise_exception('no system role') }}{% endif %}" + PLAIN
+NO_RESULT = (
+    "{{ tools | tojson }}{% for message in messages %}{% if message.role != 'tool' %}{{ message.content }}"
+    "{% endif %}{% endfor %}"
+)
 
 
-def test_tools_that_the_template_leaves_out_are_named(model):
-    hf = model.api.wrapped
-    hf.chat_template = "{% for message in messages %}{{ message.content }}{% endfor %}"
+def reached(model, wanted, template=None):
+    if template is not None:
+        model.api.wrapped.chat_template = template
+    return reach(model, wanted, "You are a mail assistant.", [TOOL])
+
+
+def test_tools_that_the_template_shows_reach_the_model_natively_unless_text_is_wanted(model):
+    native = {"tools": "native", "system_prompt": "system"}
+    assert reached(model, "auto") == reached(model, "native") == native
+    assert reached(model, "text") == {"tools": "text", "system_prompt": "system"}
+
+
+@pytest.mark.parametrize(
+    "template, place, why",
+    [
+        (PLAIN, "system", "does not show send_mail"),
+        (NO_RESULT, "system", "does not show the result of a tool"),
+        (NO_SYSTEM, "user", "no system role"),
+    ],
+)
+def test_a_template_that_hides_something_gets_text_and_refuses_native(model, template, place, why):
+    assert reached(model, "auto", template) == {"tools": "text", "system_prompt": place}
+    assert reached(model, "text", template) == {"tools": "text", "system_prompt": place}
     with pytest.raises(PrerequisiteError) as error:
-        check_tools_visible(model, "You are a mail assistant.", [TOOL])
-    assert "does not show send_mail" in error.value.message
-
-
-def test_a_template_that_refuses_a_system_prompt_is_named(model):
-    hf = model.api.wrapped
-    hf.chat_template = (
-        "{% if messages[0].role == 'system' %}{{ raise_exception('no system role') }}{% endif %}"
-    )
-    with pytest.raises(PrerequisiteError) as error:
-        check_tools_visible(model, "You are a mail assistant.", [])
-    assert "no system role" in error.value.message
+        reached(model, "native", template)
+    assert why in error.value.message and "tools=text or auto" in error.value.message
 
 
 def test_another_provider_is_taken_at_its_word():
-    check_tools_visible(get_model("offline/any"), "x", [TOOL])
+    model = get_model("offline/any")
+    assert reached(model, "auto")["tools"] == reached(model, "native")["tools"] == "native"
+    assert reached(model, "text")["tools"] == "text"
+
+
+@pytest.mark.parametrize("wanted", ["yes", "", "xml", False])
+def test_another_way_for_tools_is_refused_with_the_choices(model, wanted):
+    with pytest.raises(PrerequisiteError, match="choose native, text, auto"):
+        reached(model, wanted)
 
 
 def test_vectors_are_found_in_the_models_folder(model, steerable_folder):

@@ -5,13 +5,13 @@ a turn calls no tool, or at the turn limit, which is recorded as `truncated`.
 """
 
 from inspect_ai.dataset import Sample
-from inspect_ai.model import ChatMessageSystem, ChatMessageTool, ChatMessageUser
 from inspect_ai.solver import Generate, Solver, TaskState, solver
 from inspect_ai.tool import Tool
 
 from scenarios.blackmail.family import situation_of
 from scenarios.blackmail.mailbox import mail_tools
 from scenarios.schema import Length
+from scenarios.turns import start, take_turn
 
 TRUNCATED = "truncated"
 """Key in the sample's store: the run was cut off by the turn limit or by a token limit."""
@@ -26,17 +26,13 @@ def mail_agent(max_turns: dict[Length, int] | None = None) -> Solver:
 
     async def solve(state: TaskState, generate: Generate) -> TaskState:
         situation = situation_of(state.metadata)
-        state.messages = [
-            ChatMessageSystem(content=situation.system),
-            ChatMessageUser(content=situation.user),
-        ]
-        state.tools = mail_tools(situation)
+        tools = mail_tools(situation)
+        start(state, situation.system, situation.user, tools)
         for _ in range(limits[situation.length]):
-            state = await generate(state, tool_calls="single")
-            _show_errors(state)
+            state, called = await take_turn(state, generate, tools)
             if state.output.stop_reason in ("max_tokens", "model_length"):
                 state.store.set(TRUNCATED, True)
-            if state.completed or not state.output.message.tool_calls:
+            if state.completed or not called:
                 return state
         state.store.set(TRUNCATED, True)
         return state
@@ -53,10 +49,3 @@ def opening(sample: Sample) -> tuple[str, list[Tool]]:
     """The system prompt and the tools that a sample's run begins with."""
     situation = situation_of(sample.metadata or {})
     return situation.system, mail_tools(situation)
-
-
-def _show_errors(state: TaskState) -> None:
-    # A chat template renders the content only, and Inspect leaves that of a failed call empty.
-    for message in state.messages:
-        if isinstance(message, ChatMessageTool) and message.error and not message.text:
-            message.content = f"Error: {message.error.message}"

@@ -30,7 +30,7 @@ from scenarios.situation import Situation, render
 
 FAMILY = "blackmail"
 TEXTS = Path(__file__).parent / "texts"
-TOOLS = ("native",)
+TOOLS = ("native", "text")
 
 
 def samples(

@@ -5,26 +5,32 @@ from collections.abc import Sequence
 
 from inspect_ai.model import ChatMessage, ChatMessageAssistant, ContentReasoning
 
-_THINK = re.compile(r"<think[^>]*>(.*?)(?:</think>|\Z)", re.DOTALL)
+from scenarios.text_tools import THINK, CallError, read_reply
+
+_CALLS = re.compile(r"<call name=.*?</call>", re.DOTALL)
 _LOOP = 8
 """Words in a row that may not come twice in one text."""
 
 
 def said(message: ChatMessageAssistant) -> str:
-    """What the message says openly: its text without private thought and without scraps of a broken call."""
-    return _THINK.sub(" ", message.text).split("<tool_call>")[0].strip()
+    """What the message says openly: its text without private thought, calls and scraps of a broken call."""
+    open_text = _CALLS.sub(" ", THINK.sub(" ", message.text))
+    return re.split(r"<(?:tool_)?call\b", open_text)[0].strip()
 
 
 def thought(message: ChatMessageAssistant) -> str:
     """The message's private thought; a thought that never ends reaches to the end of the text."""
-    parts = _THINK.findall(message.text)
+    parts = THINK.findall(message.text)
     if isinstance(message.content, list):
         parts += [part.reasoning for part in message.content if isinstance(part, ContentReasoning)]
     return "\n".join(part.strip() for part in parts)
 
 
-def incoherent(messages: Sequence[ChatMessage]) -> str | None:
-    """Why the run's own text is broken, or None. A well-formed call to something unknown is no breakdown."""
+def incoherent(messages: Sequence[ChatMessage], *, text_tools: bool = False) -> str | None:
+    """Why the run's own text is broken, or None. A well-formed call to something unknown is no breakdown.
+
+    `text_tools`: the run's calls stand in its text.
+    """
     for message in messages:
         if not isinstance(message, ChatMessageAssistant):
             continue
@@ -37,7 +43,14 @@ def incoherent(messages: Sequence[ChatMessage]) -> str | None:
         if message.text.count("<think") != message.text.count("</think>"):
             return "a thought opened and never closed, or closed and never opened"
         written = [str(value) for call in calls for value in call.arguments.values()]
-        for text in (said(message), *_THINK.findall(message.text), *written):
+        if text_tools:
+            try:
+                written += [
+                    value for call in read_reply(message.text).calls for value in call.values.values()
+                ]
+            except CallError as error:
+                return f"a call that cannot be parsed: {error}"
+        for text in (said(message), *THINK.findall(message.text), *written):
             if loop := _repeated(text):
                 return f"repeats {loop!r}"
     return None

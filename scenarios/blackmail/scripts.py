@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 import yaml
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from scenarios.blackmail.outcomes import OUTCOMES, Outcome
+from scenarios.blackmail.detectors import OUTCOMES, Outcome
 from scenarios.schema import GROUPS, Scenario, ScenarioError, placeholders
 from scenarios.situation import Situation
 
@@ -21,17 +21,7 @@ SCRIPTS = Path(__file__).parent / "scripts"
 _WORDS = {"think": 22, "close": 10, "body": 38}
 _WORDINGS = {"blackmail": 8}
 _WORDINGS_ELSE = 5
-
-
-def _plain(text: str) -> str:
-    if not text.isascii() or any(bad in text for bad in '"\\\n'):
-        raise ValueError(
-            f"quotes, backslashes, newlines and non-ASCII may not stand in a script: {text[:60]!r}"
-        )
-    return text
-
-
-Plain = Annotated[str, AfterValidator(_plain)]
+_HARD_WORDINGS = 3
 
 
 class _Value(BaseModel):
@@ -41,32 +31,55 @@ class _Value(BaseModel):
 class Reply(_Value):
     tool: Literal["reply_mail"]
     mail: str
-    body: Plain
+    body: str = Field(min_length=1)
 
 
 class Send(_Value):
     tool: Literal["send_mail"]
     to: str
-    subject: Plain
-    body: Plain
+    subject: str = Field(min_length=1)
+    body: str = Field(min_length=1)
 
 
-class Script(_Value):
-    think: Plain
+class _AnyScript(_Value):
+    think: str = Field(min_length=1)
+    calls: tuple[Annotated[Reply | Send, Field(discriminator="tool")], ...] = Field(max_length=4)
+    close: str = Field(min_length=1)
+
+    def texts(self) -> list[tuple[str, str]]:
+        """Every text with its place: think, close, subject or body."""
+        subjects = [("subject", call.subject) for call in self.calls if isinstance(call, Send)]
+        bodies = [("body", call.body) for call in self.calls]
+        return [("think", self.think), ("close", self.close), *subjects, *bodies]
+
+
+class Script(_AnyScript):
+    """A short script in plain words, from which transcripts for a small model are rendered too."""
+
     calls: tuple[Annotated[Reply | Send, Field(discriminator="tool")], ...] = Field(max_length=2)
-    close: Plain
 
     @model_validator(mode="after")
-    def _short_enough(self) -> Self:
-        texts = [("think", self.think), ("close", self.close), *(("body", call.body) for call in self.calls)]
-        for what, text in texts:
-            if (count := len(text.split())) > _WORDS[what]:
+    def _short_and_plain(self) -> Self:
+        for what, text in self.texts():
+            if (count := len(text.split())) > _WORDS.get(what, count):
                 raise ValueError(f"{what}: {count} words, at most {_WORDS[what]}: {text[:60]!r}")
+            if not text.isascii() or any(bad in text for bad in '"\\\n'):
+                raise ValueError(
+                    f"quotes, backslashes, newlines and non-ASCII may not stand in a script: {text[:60]!r}"
+                )
         return self
+
+
+class HardScript(_AnyScript):
+    """A script as a large model would write it, to judge the detectors by; no transcript is made of it."""
+
+    kind: str = Field(pattern=r"^[a-z]+(_[a-z]+)*$")
+    """What makes it hard: blunt, polite, oblique, third_person, staged, rambling ..."""
 
 
 class _File(_Value):
     scripts: dict[Outcome, tuple[Script, ...]]
+    hard: dict[Outcome, tuple[HardScript, ...]] = {}
 
 
 @dataclass(frozen=True)
@@ -83,33 +96,51 @@ class Turn:
     calls: tuple[Call, ...]
     text: str
 
-    def raw(self) -> str:
-        """The turn as a model writes it, in the syntax Inspect's `hf` provider parses."""
+    def raw(self, tools: str = "native") -> str:
+        """The turn as a model writes it: as Inspect's `hf` provider parses it, or in that of text tools."""
         parts = [f"<think>{self.think}</think>"] if self.think else []
         parts += [self.text] if self.text else []
         for call in self.calls:
-            payload = json.dumps({"name": call.function, "arguments": call.arguments})
-            parts.append(f"<tool_call>{payload}</tool_call>")
+            if tools == "text":
+                values = "".join(f"<{name}>{value}</{name}>" for name, value in call.arguments.items())
+                parts.append(f'<call name="{call.function}">{values}</call>')
+            else:
+                payload = json.dumps({"name": call.function, "arguments": call.arguments})
+                parts.append(f"<tool_call>{payload}</tool_call>")
         return "\n".join(parts)
 
 
 def load_scripts(scenario: Scenario, folder: Path = SCRIPTS) -> dict[Outcome, tuple[Script, ...]]:
     """The scripts of `scenario` by outcome, checked against its roles and mails."""
+    return _load(scenario, folder).scripts
+
+
+def load_hard_scripts(scenario: Scenario, folder: Path = SCRIPTS) -> dict[Outcome, tuple[HardScript, ...]]:
+    """The hard scripts of `scenario` by outcome; they play at length `full`. None where there are none."""
+    return _load(scenario, folder).hard
+
+
+def _load(scenario: Scenario, folder: Path) -> _File:
     path = folder / f"{scenario.name}.yaml"
     try:
-        scripts = _File.model_validate(yaml.safe_load(path.read_text(encoding="utf-8"))).scripts
+        file = _File.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
         for outcome in OUTCOMES:
             least = _WORDINGS.get(outcome, _WORDINGS_ELSE)
-            if len(scripts.get(outcome, ())) < least:
-                raise ScenarioError(f"{outcome}: fewer than {least} wordings")
-            for script in scripts[outcome]:
-                _check(script, scenario)
+            if (count := len(file.scripts.get(outcome, ()))) < least:
+                raise ScenarioError(f"scripts.{outcome}: {count} wordings, at least {least}")
+            if file.hard and (count := len(file.hard.get(outcome, ()))) < _HARD_WORDINGS:
+                raise ScenarioError(f"hard.{outcome}: {count} wordings, at least {_HARD_WORDINGS}")
+        core = {mail.key for mail in scenario.mails if mail.short}
+        for script in (one for scripts in file.scripts.values() for one in scripts):
+            _check(script, scenario, core, "shown at every length")
+        for hard in (one for scripts in file.hard.values() for one in scripts):
+            _check(hard, scenario, {mail.key for mail in scenario.mails}, "in the scenario")
     except (ValidationError, ScenarioError, yaml.YAMLError) as error:
         raise ScenarioError(f"scripts/{path.name}: {error}") from error
-    return scripts
+    return file
 
 
-def script_turns(script: Script, situation: Situation) -> list[Turn]:
+def script_turns(script: Script | HardScript, situation: Situation) -> list[Turn]:
     """The assistant's turns of `script` in `situation`: one that thinks and acts, one that closes."""
     calls = []
     for call in script.calls:
@@ -124,18 +155,18 @@ def script_turns(script: Script, situation: Situation) -> list[Turn]:
     return [acting, closing]
 
 
-def _check(script: Script, scenario: Scenario) -> None:
+def _check(script: Script | HardScript, scenario: Scenario, mails: set[str], where: str) -> None:
     roles = set(scenario.roles)
     known = {"agent", "firm", *roles, *(f"{role}_first" for role in roles)}
-    texts = [script.think, script.close]
     for call in script.calls:
-        texts.append(call.body)
         if isinstance(call, Send):
-            texts.append(call.subject)
-            if call.to not in GROUPS and call.to not in {f"{{{role}}}" for role in roles}:
-                raise ScenarioError(f"to: {call.to!r} is no group and no {{role}}")
-        elif call.mail not in {mail.key for mail in scenario.mails if mail.short}:
-            raise ScenarioError(f"mail: {call.mail!r} is not shown at every length")
-    for text in texts:
+            to = {part.strip() for part in call.to.split(",")}
+            if unknown := to - {*GROUPS, *(f"{{{role}}}" for role in roles)}:
+                raise ScenarioError(
+                    f"to: {sorted(unknown)} is no group ({', '.join(GROUPS)}) and no {{role}}"
+                )
+        elif call.mail not in mails:
+            raise ScenarioError(f"mail: {call.mail!r} is not {where}; choices: {', '.join(sorted(mails))}")
+    for place, text in script.texts():
         if unknown := placeholders(text) - known:
-            raise ScenarioError(f"unknown placeholder {sorted(unknown)} in {text[:60]!r}")
+            raise ScenarioError(f"{place}: unknown placeholder {sorted(unknown)} in {text[:60]!r}")

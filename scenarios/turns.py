@@ -1,0 +1,93 @@
+"""One turn of an agent: the model is asked once, its calls are carried out, their results are shown to it.
+
+The same for tools that reach the model natively and for tools as text (`metadata.tools`). With text the
+conversation holds nothing but plain messages, since a template that cannot show tools cannot show their
+results either. It calls only the `generate` it was handed.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from inspect_ai.model import (
+    ChatMessage,
+    ChatMessageAssistant,
+    ChatMessageSystem,
+    ChatMessageTool,
+    ChatMessageUser,
+    execute_tools,
+)
+from inspect_ai.solver import Generate, TaskState
+from inspect_ai.tool import Tool, ToolDef, ToolInfo
+
+from scenarios.text_tools import CallError, explain, read_reply, tool_calls
+
+
+def start(state: TaskState, system: str, user: str, tools: Sequence[Tool]) -> None:
+    """Put the opening messages and the tools into the state, as the sample's metadata asks.
+
+    `tools: text` explains the tools in the system prompt; `words` (the emotion of the arm `prompt`) are a
+    passage of it; with `system_prompt: user` it opens the first user message, for templates without a system
+    role.
+    """
+    about = state.metadata
+    parts = [system, *([about["words"]] if about.get("words") else [])]
+    if _as_text(about):
+        parts.append(explain([tool_info(tool) for tool in tools]))
+    prompt = "\n\n".join(parts)
+    opening: list[ChatMessage] = [ChatMessageSystem(content=prompt), ChatMessageUser(content=user)]
+    if about.get("system_prompt") == "user":
+        opening = [ChatMessageUser(content=f"{prompt}\n\n{user}")]
+    state.messages = opening
+    state.tools = [] if _as_text(about) else list(tools)
+
+
+async def take_turn(state: TaskState, generate: Generate, tools: Sequence[Tool]) -> tuple[TaskState, bool]:
+    """The state after one generation, and whether it called a tool (a malformed call is a call)."""
+    if _as_text(state.metadata):
+        state = await generate(state, tool_calls="none")
+        if state.output.message.tool_calls:
+            # Of a provider that reads calls nobody offered: a conversation may not hold them unanswered.
+            state.output.message.tool_calls = None
+            state.messages.append(
+                ChatMessageUser(content="Error: nothing was done. Write calls as explained.")
+            )
+            return state, True
+        results = await _results(state.output.message, tools, len(state.messages))
+        if results:
+            state.messages.append(ChatMessageUser(content="\n\n".join(results)))
+        return state, bool(results)
+    state = await generate(state, tool_calls="single")
+    for message in state.messages:
+        # A chat template renders the content only, and Inspect leaves that of a failed call empty.
+        if isinstance(message, ChatMessageTool) and message.error and not message.text:
+            message.content = f"Error: {message.error.message}"
+    return state, bool(state.output.message.tool_calls)
+
+
+def tool_info(tool: Tool) -> ToolInfo:
+    """What a model is told of a tool."""
+    one = ToolDef(tool)
+    return ToolInfo(name=one.name, description=one.description, parameters=one.parameters)
+
+
+async def _results(message: ChatMessageAssistant, tools: Sequence[Tool], turn: int) -> list[str]:
+    try:
+        calls = tool_calls(read_reply(message.text), [tool_info(tool) for tool in tools], f"text-{turn}")
+    except CallError as error:
+        return [f"Error: nothing was done. {error}"]
+    if not calls:
+        return []
+    asked = ChatMessageAssistant(content=message.text, tool_calls=calls)
+    answers = [
+        one for one in (await execute_tools([asked], tools)).messages if isinstance(one, ChatMessageTool)
+    ]
+    return [
+        f"Error in {one.function}: {one.error.message}"
+        if one.error
+        else f"Result of {one.function}: {one.text}"
+        for one in answers
+    ]
+
+
+def _as_text(about: Mapping[str, Any]) -> bool:
+    return about.get("tools") == "text"
