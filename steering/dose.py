@@ -174,4 +174,5 @@ def _condition_of(state: TaskState, seed: int) -> Condition | None:
 def _described(condition: Condition, api: object) -> dict[str, Any]:
     library = api.library if isinstance(api, SteeredAPI) else None
     vector_hash = library.hash(condition) if library else NOT_STEERABLE
-    return {**condition.to_dict(), "arm": condition.arm, "vector_hash": vector_hash}
+    window = library.window if library else None
+    return {**condition.to_dict(), "arm": condition.arm, "vector_hash": vector_hash, "window": window}

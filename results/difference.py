@@ -1,0 +1,87 @@
+"""The difference of a dose from the baseline, paired by scenario, variant and random stream.
+
+Doses share their random streams, so a run is compared with the baseline run of the same situation. Where hardly
+any pair differs, Student's t has nothing to go by: then Newcombe's interval and an exact sign-flip test over units.
+"""
+
+from itertools import product
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from results.intervals import difference_from_rates, rate_interval
+from results.settings import DEFAULT, Settings
+from results.units import LIKE_THESE, Scope, mean_over_units, unit_codes
+
+PAIR = ("scenario", "scenario_version", "variant", "epoch", "run_seed")
+"""What a run shares with its baseline run; the random stream is made from it."""
+
+
+class Difference(NamedTuple):
+    """Rate at the dose minus rate at the baseline, over the pairs."""
+
+    mean: float
+    low: float
+    high: float
+    p: float
+    """Two-sided; not corrected for anything."""
+    error: float
+    """Standard error over units."""
+    df: int
+    n: int
+    """Pairs."""
+    units: int
+    lost: int
+    """Scored runs of the dose without a scored baseline run."""
+    method: str
+    """`t` or `sparse`."""
+
+
+def pairs(runs: pd.DataFrame, baseline: pd.DataFrame, outcome: str) -> pd.DataFrame:
+    """One row per run with a scored partner: the pair's keys, `dose` and `base` (0 or 1 each)."""
+    keys = list(PAIR)
+    dose = runs.loc[runs["status"] == "scored", [*keys, outcome]].rename(columns={outcome: "dose"})
+    base = baseline.loc[baseline["status"] == "scored", [*keys, outcome]].rename(columns={outcome: "base"})
+    return dose.merge(base, on=keys, validate="one_to_one")
+
+
+def difference(
+    runs: pd.DataFrame, baseline: pd.DataFrame, outcome: str, scope: Scope, settings: Settings = DEFAULT
+) -> Difference:
+    """The paired difference of one dose's runs from the baseline's."""
+    both = pairs(runs, baseline, outcome)
+    lost = int((runs["status"] == "scored").sum()) - len(both)
+    units, strata = unit_codes(both, scope)
+    return paired(both["dose"].to_numpy(), both["base"].to_numpy(), units, strata, scope, lost, settings)
+
+
+def paired(
+    dose: np.ndarray,
+    base: np.ndarray,
+    units: np.ndarray,
+    strata: np.ndarray,
+    scope: Scope,
+    lost: int = 0,
+    settings: Settings = DEFAULT,
+) -> Difference:
+    """The same from arrays: 0/1 at the dose and at the baseline, and each pair's unit and stratum."""
+    change = np.asarray(dose, dtype=float) - np.asarray(base, dtype=float)
+    found = mean_over_units(change, units, strata, settings)
+    low, high, p, method = found.low, found.high, found.p, "t"
+    if found.n and int((change != 0).sum()) < settings.sparse_pairs:
+        clusters = units if scope == LIKE_THESE or len(set(units.tolist())) < len(units) else None
+        of_dose, of_base = (rate_interval(values, clusters, settings) for values in (dose, base))
+        low, high = difference_from_rates(float(np.mean(dose)), of_dose, float(np.mean(base)), of_base)
+        p, method = _sign_flips(np.bincount(units, change)), "sparse"
+    return Difference(found.mean, low, high, p, found.error, found.df, found.n, found.units, lost, method)
+
+
+def _sign_flips(totals: np.ndarray) -> float:
+    """Share of all ways to swap dose and baseline within units that give a sum as large as this one."""
+    moved = totals[totals != 0]
+    if not len(moved):
+        return 1.0
+    signs = np.array(list(product((1, -1), repeat=len(moved))))
+    sums = np.abs(signs @ moved)
+    return float((sums >= abs(moved.sum()) - 1e-9).mean())
