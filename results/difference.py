@@ -1,7 +1,7 @@
 """The difference of a dose from the baseline, paired by scenario, variant and random stream.
 
 Doses share their random streams, so a run is compared with the baseline run of the same situation. Where hardly
-any pair differs, Student's t has nothing to go by: then Newcombe's interval and an exact sign-flip test over units.
+any pair differs, or all do alike, Student's t has nothing to go by: then Newcombe's interval and an exact sign-flip test over units.
 """
 
 from itertools import product
@@ -10,12 +10,16 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from results.intervals import difference_from_rates, rate_interval
+from results.intervals import difference_from_rates, guarded_interval, rate_interval
 from results.settings import DEFAULT, Settings
 from results.units import LIKE_THESE, Scope, mean_over_units, unit_codes
 
 PAIR = ("scenario", "scenario_version", "variant", "epoch", "run_seed")
 """What a run shares with its baseline run; the random stream is made from it."""
+
+
+MOST_FLIPPED = 12
+"""Units up to which every way to flip them is tried."""
 
 
 class Difference(NamedTuple):
@@ -69,9 +73,10 @@ def paired(
     change = np.asarray(dose, dtype=float) - np.asarray(base, dtype=float)
     found = mean_over_units(change, units, strata, settings)
     low, high, p, method = found.low, found.high, found.p, "t"
-    if found.n and int((change != 0).sum()) < settings.sparse_pairs:
-        clusters = units if scope == LIKE_THESE or len(set(units.tolist())) < len(units) else None
-        of_dose, of_base = (rate_interval(values, clusters, settings) for values in (dose, base))
+    if found.n and (int((change != 0).sum()) < settings.sparse_pairs or not found.error > 0):
+        clusters = units if scope == LIKE_THESE or found.units < found.n else None
+        interval = guarded_interval if scope == LIKE_THESE else rate_interval
+        of_dose, of_base = (interval(values, clusters, settings) for values in (dose, base))
         low, high = difference_from_rates(float(np.mean(dose)), of_dose, float(np.mean(base)), of_base)
         p, method = _sign_flips(np.bincount(units, change)), "sparse"
     return Difference(found.mean, low, high, p, found.error, found.df, found.n, found.units, lost, method)
@@ -82,6 +87,8 @@ def _sign_flips(totals: np.ndarray) -> float:
     moved = totals[totals != 0]
     if not len(moved):
         return 1.0
+    if len(moved) > MOST_FLIPPED:  # only units that all changed alike come here in such numbers
+        return float(2.0 ** (1 - len(moved)))
     signs = np.array(list(product((1, -1), repeat=len(moved))))
     sums = np.abs(signs @ moved)
     return float((sums >= abs(moved.sum()) - 1e-9).mean())

@@ -31,6 +31,11 @@ class Settings:
     """Above this share of errored runs a point is shown but not judged."""
     sparse_pairs: int = 10
     """With fewer pairs that differ, a difference gets the interval from two Wilson intervals and an exact test."""
+    fewest_carriers: float = 5
+    """Where the hits (or the misses, if rarer) of a rate are spread over effectively fewer scenarios than this, how
+    alike the runs of a scenario are cannot be estimated from them."""
+    assumed_likeness: float = 0.3
+    """The intra-cluster correlation that is then assumed."""
     least_coverage: float = 0.93
     """A method is cleared for a number of scenarios where every simulated cell covers at least this often."""
     most_false_positives: float = 0.06

@@ -1,6 +1,6 @@
 """Are the statistics right? Every method on runs with known rates, and how often it was.
 
-    python -m results.simulation -o results/reference/simulation.csv
+    emodose simulate -o results/reference/simulation.csv
 
 Each row of the table is one method in one cell (scenarios, runs, rate, likeness, effect): how often its interval
 covered the truth, how often it called an effect where there was none, how often it found one and what `plan` promised.
@@ -20,7 +20,7 @@ import pandas as pd
 
 from results.corrections import adjust
 from results.difference import Difference, paired
-from results.intervals import rate_interval
+from results.intervals import guarded_interval, rate_interval
 from results.power import need
 from results.settings import DEFAULT
 from results.shape import turn
@@ -28,9 +28,9 @@ from results.trend import logistic, slope
 from results.truth import BASELINE, STRENGTHS, Draw, Truth, draw
 from results.units import LIKE_THESE, THESE, Scope
 
-MANY, ALL = (8, 12, 20, 30), (1, 3, 5, 8, 12, 20, 30)
+SCENARIOS = (1, 3, 8, 12, 20, 30)
 BASES, LIKENESSES, VARIANTS = (0.05, 0.2, 0.5), (0.05, 0.3), (10, 25)
-FIRST, MOST = 1000, 8000
+FIRST, MOST = 1000, 5000
 """Experiments of a cell: at first, and where its values are too close to a limit to be told from it."""
 TOP = len(STRENGTHS) - 1
 
@@ -45,7 +45,7 @@ class Cell(NamedTuple):
     promised: dict[Scope, float]
 
 
-def cells(scenarios: Sequence[int] = ALL, variants: Sequence[int] = VARIANTS) -> Iterator[Cell]:
+def cells(scenarios: Sequence[int] = SCENARIOS, variants: Sequence[int] = VARIANTS) -> Iterator[Cell]:
     """The grid: without effect, with an even one, with one that differs between scenarios; then plans."""
     for count in scenarios:
         for base in BASES:
@@ -56,10 +56,11 @@ def cells(scenarios: Sequence[int] = ALL, variants: Sequence[int] = VARIANTS) ->
                     yield Cell(replace(flat, mixed=0.5), {})
                     yield Cell(replace(flat, effect=0.3, mixed=0.5), {})
         for base, effect in ((0.1, 0.2), (0.4, 0.2)):
-            planned = Truth(count, 2, base, 0.1, effect=effect, mixed=0.3, stream=0.0)
-            spread = planned.effect_spread()
             for scope in scopes(count):
-                found = need(base, effect, count, likeness=0.1, spread=spread, scope=scope)
+                likeness, mixed = (0.1, 0.3) if scope == LIKE_THESE else (0.0, 0.0)
+                planned = Truth(count, 2, base, likeness, effect=effect, mixed=mixed, stream=0.0)
+                spread = planned.effect_spread()
+                found = need(base, effect, count, likeness=likeness, spread=spread, scope=scope)
                 if found.variants is not None and 2 <= found.variants <= 200:
                     yield Cell(replace(planned, variants=found.variants), {scope: found.power})
 
@@ -82,7 +83,10 @@ def check(drawn: Draw, truth: Truth) -> dict[Key, float]:
         units, strata = (scenario, np.zeros_like(scenario)) if like_these else (alone, scenario)
         true = truth.rates() if like_these else drawn.rates.mean(axis=0)
         low, high = rate_interval(flat[:, at], scenario if like_these else None)
-        said["rate interval", scope, "coverage"] = low <= true[at] <= high
+        said["Wilson interval", scope, "coverage"] = low <= true[at] <= high
+        if like_these:
+            low, high = guarded_interval(flat[:, at], scenario)
+            said["guarded Wilson interval", scope, "coverage"] = low <= true[at] <= high
         found = {d: _paired(flat, d, units, strata, scope) for d in range(TOP + 1) if d != BASELINE}
         difference = true[TOP] - true[BASELINE]
         said["difference", scope, "coverage"] = found[TOP].low <= difference <= found[TOP].high
@@ -111,7 +115,7 @@ def _paired(
 
 
 def run_cell(cell: Cell, seed: int, first: int = FIRST, most: int = MOST) -> list[dict[str, Any]]:
-    """The cell's rows; experiments are added while a value is within 3 of its errors of its limit."""
+    """The cell's rows; experiments are added while a value is within 2 of its errors of its limit."""
     random = np.random.default_rng(seed)
     counts: dict[Key, float] = defaultdict(float)
     done = 0
@@ -137,7 +141,7 @@ def _undecided(counts: dict[Key, float], done: int) -> bool:
     limits = {"coverage": DEFAULT.least_coverage, "false positives": DEFAULT.most_false_positives}
     for (_, _, quantity), count in counts.items():
         limit = limits.get(quantity)
-        if limit and abs(count / done - limit) < 3 * math.sqrt(limit * (1 - limit) / done):
+        if limit and abs(count / done - limit) < 2 * math.sqrt(limit * (1 - limit) / done):
             return True
     return False
 
@@ -153,3 +157,10 @@ def simulate(
         with Pool(workers) as pool:
             found = pool.starmap(run_cell, work, chunksize=1)
     return pd.DataFrame([row for rows in found for row in rows])
+
+
+def write(table: pd.DataFrame, out: Path) -> Path:
+    """Write the table as CSV, byte for byte the same from the same seed."""
+    out.parent.mkdir(parents=True, exist_ok=True)
+    table.to_csv(out, index=False, float_format="%.5g", lineterminator="\n")
+    return out

@@ -22,6 +22,10 @@ UNIT = ("scenario", "variant")
 """What epochs, doses and retries of one situation share."""
 
 
+NOISE = 1e-12
+"""Smaller numbers are rounding errors of weights that add up to 0."""
+
+
 class Estimate(NamedTuple):
     """A mean over runs, with the error that its units give it; NaN where they are too few."""
 
@@ -56,6 +60,7 @@ def mean_over_units(
     nothing about its error, so that the error is then unknown.
     """
     values = np.asarray(values, dtype=float)
+    values = np.where(np.abs(values) < NOISE, 0.0, values)
     n = len(values)
     nan = math.nan
     if n == 0:
@@ -74,5 +79,8 @@ def mean_over_units(
     error = math.sqrt(float((squares * sizes / np.maximum(sizes - 1, 1)).sum())) / n
     df = n_units - n_strata
     half = float(stdtrit(df, (1 + settings.level) / 2)) * error
-    p = float(2 * stdtr(df, -abs(mean) / error)) if error > 0 else (1.0 if mean == 0 else 0.0)
+    if error > NOISE:
+        p = float(2 * stdtr(df, -abs(mean) / error))
+    else:  # units that all agree to the digit: then the test of their signs, which is the most that they can say
+        p = 1.0 if mean == 0 else 2.0 ** (1 - n_units)
     return Estimate(mean, error, df, mean - half, mean + half, p, n, n_units)
