@@ -100,10 +100,15 @@ def table(logs: tuple[str, ...], out: Path, outcome: str | None, every_run: bool
 )
 @click.option("--json", "json_out", type=click.Path(path_type=Path), help="FILE.json with every number.")
 @click.option("--figures", type=click.Path(path_type=Path), help="Folder for the figures, SVG and PNG.")
+@click.option(
+    "--tradeoff", "tradeoffs", nargs=2, multiple=True, metavar="ACROSS UP",
+    help="A figure of one rate against another, each family:outcome or family/twin:outcome.",
+)  # fmt: skip
 @_strict
 def analyse(
     logs: tuple[str, ...], chosen: tuple[str, ...], hypotheses: Path | None, correction: Any,
-    these_scenarios: bool, json_out: Path | None, figures: Path | None, strict: bool,
+    these_scenarios: bool, json_out: Path | None, figures: Path | None,
+    tradeoffs: tuple[tuple[str, str], ...], strict: bool,
 ) -> None:  # fmt: skip
     """Say in plain words what the logs show, for every vector and outcome."""
     from results import report
@@ -126,8 +131,10 @@ def analyse(
         click.echo(f"numbers: {json_out}")
     if figures:
         from results.gallery import draw_all
+        from results.tradeoff import Measure
 
-        for path in draw_all(found, runs, figures):
+        pairs = [(Measure.parse(across), Measure.parse(up)) for across, up in tradeoffs]
+        for path in draw_all(found, figures, pairs, settings):
             click.echo(f"figure: {path}")
 
 

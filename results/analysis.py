@@ -1,10 +1,12 @@
-"""From the table of runs to conclusions: every curve, corrected for how many were looked at, with its verdict.
+"""From the table of runs to conclusions: every curve, corrected for how many were looked at, with its
+verdict.
 
-Per outcome, setting and vector, over all runs and over the coherent ones. What is computed of a single curve is in
-`results.curves`; here is what follows from looking at several.
+Per outcome, setting and vector, over all runs and over the coherent ones. What is computed of a single curve
+is in `results.curves`; here is what follows from looking at several.
 """
 
 from collections.abc import Sequence
+from copy import copy
 from pathlib import Path
 from typing import Any, cast
 
@@ -14,6 +16,7 @@ from results import clearance, curves
 from results.controls import rank
 from results.corrections import adjust
 from results.curves import Curve
+from results.difference import pairs
 from results.rates import SETTING, check_outcome
 from results.settings import DEFAULT, Settings
 from results.table import TableError, outcomes
@@ -59,6 +62,7 @@ def _curves(
     baseline = runs[runs["arm"] == "baseline"]
     steered = runs[~runs["arm"].isin(["baseline", "prompt"])]
     found = []
+    bases: dict[Scope, Any] = {}
     for (arm, vector, layers, positions), some in steered.groupby(["arm", "vector", "layers", "positions"]):
         scenarios = int(some["scenario"].nunique())
         choice = clearance.choose(scenarios, settings, simulation)
@@ -67,16 +71,20 @@ def _curves(
             passed = all(clearance.cleared(m, scope, scenarios, settings, simulation) for m in used)
             choice = clearance.Choice(scope, passed)
         trend, shape = curves.over_dose(some, baseline, outcome, choice.scope, settings)
+        if choice.scope not in bases:
+            point = curves.point(baseline, 0.0, outcome, choice.scope, settings) if len(baseline) else None
+            bases[choice.scope] = point
+        both = pairs(some, baseline, outcome)
         fits = clearance.cleared("logistic", LIKE_THESE, scenarios, settings, simulation)
         found.append(
             Curve(
                 setting=setting, outcome=outcome, runs=kind, arm=str(arm), vector=str(vector),
                 layers=str(layers), positions=str(positions), scope=choice.scope, cleared=choice.cleared,
                 organism=bool(some["organism"].astype(bool).any()),
-                points=curves.points(some, baseline, outcome, choice.scope, settings),
+                points=curves.points(some, copy(bases[choice.scope]), both, outcome, choice.scope, settings),
                 trend=trend, shape=shape,
                 logistic=curves.logistic_trend(some, baseline, outcome) if fits else None,
-                per_scenario=curves.per_scenario(some, baseline, outcome, settings)
+                per_scenario=curves.per_scenario(both, settings)
                 if arm == "emotion" and kind == "all"
                 else [],
             )

@@ -1,8 +1,8 @@
 """Which method may be used for how many scenarios: what the committed simulation table clears.
 
-A method is cleared for G scenarios where, in every simulated cell with the largest number of scenarios that is not
-above G, its intervals covered and its tests kept their false positives within the limits of the settings. Without a
-table nothing is cleared, and a report says so.
+A method is cleared for G scenarios where, in every simulated cell with the largest number of scenarios that
+is not above G, its intervals covered and its tests kept their false positives within the limits of the
+settings. Without a table nothing is cleared, and a report says so.
 """
 
 from functools import lru_cache
@@ -36,7 +36,9 @@ def _worst(path: Path) -> pd.DataFrame:
     table = pd.read_csv(path)
     keys = ["scope", "method", "scenarios"]
     low = table[table["quantity"] == "coverage"].groupby(keys)["value"].min().rename("coverage")
-    high = table[table["quantity"] == "false positives"].groupby(keys)["value"].max().rename("false_positives")
+    high = (
+        table[table["quantity"] == "false positives"].groupby(keys)["value"].max().rename("false_positives")
+    )
     return pd.concat([low, high], axis=1).reset_index()
 
 
@@ -50,7 +52,7 @@ def cleared(
     some = worst[(worst["method"] == method) & (worst["scope"] == scope) & (worst["scenarios"] <= scenarios)]
     if some.empty:
         return False
-    row = some.loc[some["scenarios"].idxmax()]
+    row = some.sort_values("scenarios").iloc[-1]
     covers = pd.isna(row["coverage"]) or row["coverage"] >= settings.least_coverage
     keeps = pd.isna(row["false_positives"]) or row["false_positives"] <= settings.most_false_positives
     return bool(covers and keeps)

@@ -1,7 +1,8 @@
 """Where an emotion stands among random directions of equal norm.
 
-Random directions also change behaviour, so an effect counts for an emotion only where it is larger than theirs. The
-sign of a random direction means nothing, so sizes are compared. K controls give no p-value below 1 / (K + 1).
+Random directions also change behaviour, so an effect counts for an emotion only where it is larger than
+theirs. The sign of a random direction means nothing, so sizes are compared. K controls give no p-value below
+1 / (K + 1).
 """
 
 from collections.abc import Sequence

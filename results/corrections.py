@@ -1,4 +1,5 @@
-"""Corrections of p-values for how many were looked at; values that are missing stay missing and are not counted."""
+"""Corrections of p-values for how many were looked at; values that are missing stay missing and are not
+counted."""
 
 from collections.abc import Sequence
 

@@ -1,7 +1,8 @@
 """One curve: an outcome's rate at every dose of one vector, each with its difference from the baseline.
 
-Everything here is about a single curve; what follows from looking at several (corrections, ranks among controls) is
-added by `results.analysis`. Nothing is pooled: a curve's runs share every column of `SETTING`, and layers and positions.
+Everything here is about a single curve; what follows from looking at several (corrections, ranks among
+controls) is added by `results.analysis`. Nothing is pooled: a curve's runs share every column of `SETTING`,
+and layers and positions.
 """
 
 import math
@@ -13,7 +14,7 @@ import pandas as pd
 
 from results import shape, trend
 from results.controls import Rank
-from results.difference import Difference, difference
+from results.difference import Difference, differences, paired
 from results.intervals import guarded_interval, rate_interval
 from results.power import detectable
 from results.settings import Settings
@@ -45,7 +46,8 @@ class Point:
     """From the baseline; None of the baseline itself and without pairs."""
     p_adjusted: float = math.nan
     detectable: float = math.nan
-    """The smallest true difference that so many pairs find with the settings' power, before any correction."""
+    """The smallest true difference that so many pairs find with the settings' power, before any correction.
+    """
     rank: Rank | None = None
     """Among the controls at this strength."""
 
@@ -126,19 +128,21 @@ def point(runs: pd.DataFrame, strength: float, outcome: str, scope: Scope, setti
 
 
 def points(
-    steered: pd.DataFrame, baseline: pd.DataFrame, outcome: str, scope: Scope, settings: Settings
+    steered: pd.DataFrame,
+    base: Point | None,
+    both: pd.DataFrame,
+    outcome: str,
+    scope: Scope,
+    settings: Settings,
 ) -> list[Point]:
-    """Every dose of a curve in order, the baseline among them."""
-    found = [point(baseline, 0.0, outcome, scope, settings)] if len(baseline) else []
-    for strength, runs in steered.groupby("strength"):
-        one = point(runs, float(str(strength)), outcome, scope, settings)
-        if len(baseline) and one.n:
-            change = difference(runs, baseline, outcome, scope, settings)
-            if change.n:
-                one.difference = change
-                one.detectable = detectable(change.error, change.df, settings)
-        found.append(one)
-    return sorted(found, key=lambda one: one.strength)
+    """Every dose of a curve in order, the baseline's point among them; `both` are its pairs."""
+    found = [point(runs, float(str(s)), outcome, scope, settings) for s, runs in steered.groupby("strength")]
+    changes = differences(both, {one.strength: one.n for one in found}, scope, settings)
+    for one in found:
+        if one.strength in changes:
+            one.difference = changes[one.strength]
+            one.detectable = detectable(one.difference.error, one.difference.df, settings)
+    return sorted([*found, *([base] if base else [])], key=lambda one: one.strength)
 
 
 def over_dose(
@@ -170,22 +174,17 @@ def logistic_trend(steered: pd.DataFrame, baseline: pd.DataFrame, outcome: str) 
     return trend.logistic(hits, counts, np.asarray(cells["sum"].columns, dtype=float))
 
 
-def per_scenario(
-    steered: pd.DataFrame, baseline: pd.DataFrame, outcome: str, settings: Settings
-) -> list[dict[str, Any]]:
+def per_scenario(both: pd.DataFrame, settings: Settings) -> list[dict[str, Any]]:
     """Each scenario's own difference from the baseline at every dose, its variants being the units."""
     rows = []
-    for (scenario, strength), runs in steered.groupby(["scenario", "strength"]):
-        base = baseline[baseline["scenario"] == scenario]
-        scored = runs[runs["status"] == "scored"]
-        if scored.empty or not (base["status"] == "scored").any():
-            continue
-        change = difference(runs, base, outcome, THESE, settings)
+    for (scenario, strength), some in both.groupby(["scenario", "strength"]):
+        units, strata = unit_codes(some, THESE)
+        dose, base = some["dose"].to_numpy(), some["base"].to_numpy()
+        change = paired(dose, base, units, strata, THESE, 0, settings)
         rows.append(
             {
                 "scenario": str(scenario), "strength": float(str(strength)), "n": change.n,
-                "rate": float(scored[outcome].mean()),
-                "base": float(base.loc[base["status"] == "scored", outcome].mean()),
+                "rate": float(dose.mean()), "base": float(base.mean()),
                 "difference": change.mean, "low": change.low, "high": change.high,
             }
         )  # fmt: skip

@@ -1,9 +1,11 @@
 """The difference of a dose from the baseline, paired by scenario, variant and random stream.
 
-Doses share their random streams, so a run is compared with the baseline run of the same situation. Where hardly
-any pair differs, or all do alike, Student's t has nothing to go by: then Newcombe's interval and an exact sign-flip test over units.
+Doses share their random streams, so a run is compared with the baseline run of the same situation. Where
+hardly any pair differs, or all do alike, Student's t has nothing to go by: then Newcombe's interval and an
+exact sign-flip test over units.
 """
 
+from collections.abc import Mapping
 from itertools import product
 from typing import NamedTuple
 
@@ -43,21 +45,26 @@ class Difference(NamedTuple):
 
 
 def pairs(runs: pd.DataFrame, baseline: pd.DataFrame, outcome: str) -> pd.DataFrame:
-    """One row per run with a scored partner: the pair's keys, `dose` and `base` (0 or 1 each)."""
+    """One row per run with a scored partner: the pair's keys, strength, `dose` and `base` (0 or 1)."""
     keys = list(PAIR)
-    dose = runs.loc[runs["status"] == "scored", [*keys, outcome]].rename(columns={outcome: "dose"})
+    dose = runs.loc[runs["status"] == "scored", [*keys, "strength", outcome]].rename(
+        columns={outcome: "dose"}
+    )
     base = baseline.loc[baseline["status"] == "scored", [*keys, outcome]].rename(columns={outcome: "base"})
-    return dose.merge(base, on=keys, validate="one_to_one")
+    return dose.merge(base, on=keys, validate="many_to_one")
 
 
-def difference(
-    runs: pd.DataFrame, baseline: pd.DataFrame, outcome: str, scope: Scope, settings: Settings = DEFAULT
-) -> Difference:
-    """The paired difference of one dose's runs from the baseline's."""
-    both = pairs(runs, baseline, outcome)
-    lost = int((runs["status"] == "scored").sum()) - len(both)
-    units, strata = unit_codes(both, scope)
-    return paired(both["dose"].to_numpy(), both["base"].to_numpy(), units, strata, scope, lost, settings)
+def differences(
+    both: pd.DataFrame, scored: Mapping[float, int], scope: Scope, settings: Settings = DEFAULT
+) -> dict[float, Difference]:
+    """The difference at every strength of `both` (from `pairs`); `scored` counts each dose's scored runs."""
+    found = {}
+    for strength, some in both.groupby("strength"):
+        key = float(str(strength))
+        units, strata = unit_codes(some, scope)
+        dose, base = some["dose"].to_numpy(), some["base"].to_numpy()
+        found[key] = paired(dose, base, units, strata, scope, scored[key] - len(some), settings)
+    return found
 
 
 def paired(

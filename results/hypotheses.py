@@ -5,16 +5,16 @@ A YAML file lists them:
     - {vector: desperate, family: blackmail, outcome: blackmail, sign: raises}
     - {vector: calm, family: blackmail, outcome: blackmail, sign: lowers, strength: 0.1}
 
-`sign` says what more of the vector does to the outcome. Without `strength` the trend over all doses is the test, with
-it the difference from the baseline at that dose. They are corrected among themselves only (Holm), and reported apart
-from what was merely seen.
+`sign` says what more of the vector does to the outcome. Without `strength` the trend over all doses is the
+test, with it the difference from the baseline at that dose. They are corrected among themselves only (Holm),
+and reported apart from what was merely seen.
 """
 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, cast
+from typing import Any, Literal, NamedTuple
 
 import yaml
 
@@ -81,9 +81,14 @@ def _hypothesis(entry: Any, where: str) -> Hypothesis:
     if entry["sign"] not in SIGNS:
         raise TableError(f"{where}: unknown sign {entry['sign']!r}; choose from {', '.join(SIGNS)}")
     strength = entry.get("strength")
-    if strength is not None and (isinstance(strength, bool) or not isinstance(strength, int | float) or not strength):
+    if strength is not None and (
+        isinstance(strength, bool) or not isinstance(strength, int | float) or not strength
+    ):
         raise TableError(f"{where}: a strength is a number other than 0, not {strength!r}")
-    return Hypothesis(*(entry[key] for key in KEYS), None if strength is None else float(strength))
+    return Hypothesis(
+        entry["vector"], entry["family"], entry["outcome"], entry["sign"],
+        None if strength is None else float(strength),
+    )  # fmt: skip
 
 
 def judge(
@@ -114,16 +119,14 @@ def _effect(hypothesis: Hypothesis, curve: Curve | None) -> tuple[float, float]:
     return math.nan, math.nan
 
 
-def _fate(
-    hypothesis: Hypothesis, curve: Curve | None, effect: float, p: float, settings: Settings
-) -> Fate:
+def _fate(hypothesis: Hypothesis, curve: Curve | None, effect: float, p: float, settings: Settings) -> Fate:
     if curve is None:
         return "not measured"
     if not math.isfinite(p):
         return "could not be judged"
     if p >= settings.alpha:
         return "not confirmed"
-    return cast(Fate, "confirmed" if (effect > 0) == (hypothesis.sign == "raises") else "contradicted")
+    return "confirmed" if (effect > 0) == (hypothesis.sign == "raises") else "contradicted"
 
 
 def undeclared(hypotheses: Sequence[Hypothesis], curves: Sequence[Curve]) -> list[Curve]:

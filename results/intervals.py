@@ -1,9 +1,9 @@
 """Intervals of rates, and of the difference of two rates where the runs that differ are few.
 
-`rate_interval` is that of Inspect's `ci_wilson(cluster=...)`, so that tables agree with what Inspect prints. It is
-computed here from arrays, a hundred times faster, so that thousands of simulated experiments can be checked; a test
-holds that both give the same numbers. The simulation shows where it fails: a rare outcome that few scenarios hold.
-`guarded_interval` is the same but there, where it is wider.
+`rate_interval` is that of Inspect's `ci_wilson(cluster=...)`, so that tables agree with what Inspect prints.
+It is computed here from arrays, a hundred times faster, so that thousands of simulated experiments can be
+checked; a test holds that both give the same numbers. The simulation shows where it fails: a rare outcome
+that few scenarios hold. `guarded_interval` is the same but there, where it is wider.
 """
 
 import math
@@ -18,8 +18,8 @@ from results.settings import DEFAULT, Settings
 def rate_interval(values: Any, clusters: Any | None, settings: Settings = DEFAULT) -> tuple[float, float]:
     """Wilson's interval of 0/1 `values`; NaN of nothing.
 
-    Where `clusters` holds two values or more, with the effective sample size of Korn and Graubard (the variance over
-    clusters, never more than the runs) and Student's t with clusters - 1.
+    Where `clusters` holds two values or more, with the effective sample size of Korn and Graubard (the
+    variance over clusters, never more than the runs) and Student's t with clusters - 1.
     """
     values = np.asarray(values, dtype=float)
     n = float(len(values))
@@ -40,7 +40,8 @@ def rate_interval(values: Any, clusters: Any | None, settings: Settings = DEFAUL
 
 
 def guarded_interval(values: Any, clusters: Any, settings: Settings = DEFAULT) -> tuple[float, float]:
-    """`rate_interval`, but never narrower than with the assumed likeness where few clusters hold the rarer answer."""
+    """`rate_interval`, but never narrower than with the assumed likeness where few clusters hold the rarer
+    answer."""
     low, high = rate_interval(values, clusters, settings)
     values = np.asarray(values, dtype=float)
     codes = np.unique(np.asarray(clusters), return_inverse=True)[1] if len(values) else np.zeros(0, int)

@@ -1,7 +1,7 @@
 """What an experiment takes before it is run: scenarios, runs, and the time at the measured speed.
 
-The power is that of the paired difference of one dose (`results.power`), at an alpha divided by all the differences
-that will be corrected together, as if none of the others existed: Holm asks no more than that.
+The power is that of the paired difference of one dose (`results.power`), at an alpha divided by all the
+differences that will be corrected together, as if none of the others existed: Holm asks no more than that.
 """
 
 import math
@@ -102,11 +102,13 @@ def as_text(question: Question, rows: Sequence[Row], settings: Settings = DEFAUL
     spread = "half of it" if question.spread is None else f"{100 * question.spread:g} points"
     lines = [
         f"To find {100 * question.effect:+g} points on a baseline of {100 * question.base:g} % with "
-        f"{100 * settings.power:g} % power, {question.vectors} vectors x {question.doses} doses corrected together,",
+        f"{100 * settings.power:g} % power, {question.vectors} vectors x {question.doses} doses corrected "
+        "together,",
         f"{question.controls} controls; likeness within scenarios {question.likeness:g}; the effect differs "
         f"between scenarios by a standard deviation of {spread}.",
         "",
-        f"{'scenarios':>9}  {'speaks of':<22}{'runs per scenario and dose':>27}{'runs in all':>13}{'time':>10}",
+        f"{'scenarios':>9}  "
+        f"{'speaks of':<22}{'runs per scenario and dose':>27}{'runs in all':>13}{'time':>10}",
     ]
     for row in rows:
         mark = "" if row.cleared else " *"

@@ -1,7 +1,9 @@
-"""How much can be seen: the power of a paired difference, the smallest detectable effect, the runs that it takes.
+"""How much can be seen: the power of a paired difference, the smallest detectable effect, the runs that it
+takes.
 
-The variance of the mean difference over G scenarios of m paired runs each is (within / m + spread^2) / G; the power is
-that of Student's t with its noncentral distribution. Asked of these scenarios alone, `spread` does not count.
+The variance of the mean difference over G scenarios of m paired runs each is (within / m + spread^2) / G; the
+power is that of Student's t with its noncentral distribution. Asked of these scenarios alone, `spread` does
+not count.
 """
 
 import math

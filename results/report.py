@@ -125,7 +125,8 @@ def _numbers(curve: Curve) -> str:
     widths = [max(len(row[place]) for row in rows) for place in range(len(_COLUMNS))]
     lines = ["  " + "  ".join(c.rjust(w) for c, w in zip(row, widths, strict=True)) for row in rows]
     tests = (
-        f"  trend {100 * curve.trend.slope / 10:+.1f} points per 0.1 of strength, p {_number(curve.trend_p_adjusted)}; "
+        f"  trend {100 * curve.trend.slope / 10:+.1f} points per 0.1 of strength, p "
+        f"{_number(curve.trend_p_adjusted)}; "
         f"turn {curve.shape.kind or '-'}, p {_number(curve.shape_p_adjusted)}"
     )
     if curve.rank:
@@ -134,7 +135,8 @@ def _numbers(curve: Curve) -> str:
 
 
 _COLUMNS = (
-    "strength", "n", "rate %", "95 %", "difference", "95 %", "p", "p corrected", "rank", "detectable", "incoherent",
+    "strength", "n", "rate %", "95 %", "difference", "95 %", "p", "p corrected", "rank",
+    "detectable", "incoherent",
     "left out", "",
 )  # fmt: skip
 
@@ -168,13 +170,15 @@ def footnote(curves: Sequence[Curve], settings: Settings = DEFAULT) -> str:
     """What the numbers rest on, in a few lines."""
     scopes = sorted({curve.scope for curve in curves})
     units = "; ".join(
-        f"{scope}: unit and cluster the {'scenario' if scope == LIKE_THESE else 'variant, within its scenario'}"
+        f"{scope}: unit and cluster the "
+        f"{'scenario' if scope == LIKE_THESE else 'variant, within its scenario'}"
         for scope in scopes
     )
     lines = [
         f"Of {units}. Differences are paired by scenario, variant and random stream.",
         f"p corrected: {settings.correction} over vectors and strengths of one setting and outcome. "
-        f"Rank p cannot be below 1 / (controls + 1): {controls_needed(settings)} controls reach {settings.alpha:g}.",
+        f"Rank p cannot be below 1 / (controls + 1): {controls_needed(settings)} controls reach "
+        f"{settings.alpha:g}.",
     ]
     if not all(curve.cleared for curve in curves):
         lines.append("Methods marked as not cleared did not pass, or were not run in, the simulation.")

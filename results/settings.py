@@ -21,8 +21,8 @@ class Settings:
     power: float = 0.8
     """Chance of finding the effect that `plan` and the smallest detectable effect speak of."""
     correction: Correction = "holm"
-    """Over all vectors and strengths of one setting, outcome and arm `emotion`; trends and shapes likewise over
-    vectors."""
+    """Over all vectors and strengths of one setting, outcome and arm `emotion`; trends and shapes likewise
+    over vectors."""
     floor: float = 0.05
     """A curve whose rates are all at most this lies on the floor, and cannot be judged."""
     ceiling: float = 0.95
@@ -30,10 +30,11 @@ class Settings:
     most_errored: float = 0.05
     """Above this share of errored runs a point is shown but not judged."""
     sparse_pairs: int = 10
-    """With fewer pairs that differ, a difference gets the interval from two Wilson intervals and an exact test."""
+    """With fewer pairs that differ, a difference gets the interval from two Wilson intervals and an exact
+    test."""
     fewest_carriers: float = 5
-    """Where the hits (or the misses, if rarer) of a rate are spread over effectively fewer scenarios than this, how
-    alike the runs of a scenario are cannot be estimated from them."""
+    """Where the hits (or the misses, if rarer) of a rate are spread over effectively fewer scenarios than
+    this, how alike the runs of a scenario are cannot be estimated from them."""
     assumed_likeness: float = 0.3
     """The intra-cluster correlation that is then assumed."""
     least_coverage: float = 0.93

@@ -1,9 +1,10 @@
 """Does the rate turn round within the doses? A test of its own, beside the trend.
 
-Two lines, after Simonsohn 2018 (doi:10.1177/2515245918805755): the doses are cut at each inner dose, a line is laid
-through either side, and the curve is called non-monotonic where the two slopes point apart and both differ from 0.
-The slope of a line through a monotonic curve never points the other way, so where there is no turn one of the two is a
-false finding; the larger of the two p-values is taken, times the number of cuts tried.
+Two lines, after Simonsohn 2018 (doi:10.1177/2515245918805755): the doses are cut at each inner dose, a line
+is laid through either side, and the curve is called non-monotonic where the two slopes point apart and both
+differ from 0. The slope of a line through a monotonic curve never points the other way, so where there is no
+turn one of the two is a false finding; the larger of the two p-values is taken, times the number of cuts
+tried.
 """
 
 import math
@@ -30,9 +31,7 @@ class Shape(NamedTuple):
 NOTHING = Shape(math.nan, math.nan, "", 0)
 
 
-def turn(
-    rates: np.ndarray, strata: np.ndarray, strengths: np.ndarray, settings: Settings = DEFAULT
-) -> Shape:
+def turn(rates: np.ndarray, strata: np.ndarray, strengths: np.ndarray, settings: Settings = DEFAULT) -> Shape:
     """The test on `rates` [unit, dose] at increasing `strengths`; `NOTHING` with fewer than 3 doses."""
     inner = range(1, len(strengths) - 1)
     best = NOTHING

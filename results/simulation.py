@@ -2,9 +2,10 @@
 
     emodose simulate -o results/reference/simulation.csv
 
-Each row of the table is one method in one cell (scenarios, runs, rate, likeness, effect): how often its interval
-covered the truth, how often it called an effect where there was none, how often it found one and what `plan` promised.
-The methods are those that `analyse` uses, called with the same settings; `results.clearance` reads the table.
+Each row of the table is one method in one cell (scenarios, runs, rate, likeness, effect): how often its
+interval covered the truth, how often it called an effect where there was none, how often it found one and
+what `plan` promised. The methods are those that `analyse` uses, called with the same settings;
+`results.clearance` reads the table.
 """
 
 import math
@@ -108,9 +109,7 @@ def check(drawn: Draw, truth: Truth) -> dict[Key, float]:
     return said
 
 
-def _paired(
-    flat: np.ndarray, dose: int, units: np.ndarray, strata: np.ndarray, scope: Scope
-) -> Difference:
+def _paired(flat: np.ndarray, dose: int, units: np.ndarray, strata: np.ndarray, scope: Scope) -> Difference:
     return paired(flat[:, dose], flat[:, BASELINE], units, strata, scope)
 
 
@@ -130,7 +129,9 @@ def run_cell(cell: Cell, seed: int, first: int = FIRST, most: int = MOST) -> lis
     }
     rows = []
     for (method, scope, quantity), count in counts.items():
-        promised = cell.promised.get(scope, math.nan) if (method, quantity) == ("difference", "power") else math.nan
+        promised = (
+            cell.promised.get(scope, math.nan) if (method, quantity) == ("difference", "power") else math.nan
+        )
         value = count / done
         named = {"method": method, "scope": scope, "quantity": quantity}
         rows.append(named | about | {"value": value, "promised": promised, "experiments": done})

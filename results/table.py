@@ -1,10 +1,11 @@
 """From Inspect's logs to one table with one row per run.
 
 Everything comes from two places of a log: the sample's metadata and the scores. Logs are read one after the
-other, and of each only what the table keeps stays in memory. A log that can't be used (not finished, not ours,
-unreadable, a steered run without receipts) is named on stderr and left out, never skipped in silence. An
-errored run stays in the table with its outcomes missing, so that it is counted and never scored 0. This module
-computes no rate and knows no family's list of outcomes: whatever the score maps and is not a flag is an outcome.
+other, and of each only what the table keeps stays in memory. A log that can't be used (not finished, not
+ours, unreadable, a steered run without receipts) is named on stderr and left out, never skipped in silence.
+An errored run stays in the table with its outcomes missing, so that it is counted and never scored 0. This
+module computes no rate and knows no family's list of outcomes: whatever the score maps and is not a flag is
+an outcome.
 """
 
 import json
@@ -42,8 +43,8 @@ REQUIRED = (
 """Metadata that every sample carries; a log without one of them is not ours."""
 
 OPTIONAL: dict[str, Any] = {"split": "", "run_seed": 0, "organism": False, "window": math.nan}
-"""Further metadata, with what its absence means. `window`: the largest |strength| at which the model was measured
-to stay coherent."""
+"""Further metadata, with what its absence means. `window`: the largest |strength| at which the model was
+measured to stay coherent."""
 
 FLAGS = ("incoherent", "truncated", "eval_aware", "unscored")
 """Keys of the score that stand beside the outcome."""
@@ -59,8 +60,8 @@ VERSIONS = (
 """What must not be mixed, and among which runs: runs of another version answer another question."""
 
 FIXED = (
-    "id", "epoch", "task", "model", *REQUIRED, *OPTIONAL, "detector_version", *FLAGS, "status", "error", "log",
-    "created",
+    "id", "epoch", "task", "model", *REQUIRED, *OPTIONAL, "detector_version", *FLAGS,
+    "status", "error", "log", "created",
 )  # fmt: skip
 """Every column that is not an outcome, in order."""
 
@@ -70,8 +71,8 @@ def load(paths: Iterable[str | Path], *, strict: bool = False, progress: bool = 
 
     `status` is `scored`, `unscored` (no readable verdict) or `errored`; the outcomes of the last two are NaN.
     A run that occurs more than once is kept as its newest log has it; of two versions of a scenario, a vector
-    or a detector the newest is kept. `strict` raises where something would otherwise be named and left out; an
-    unfinished log whose retry has finished is no such thing. What was left out is in `attrs["left_out"]`.
+    or a detector the newest is kept. `strict` raises where something would otherwise be named and left out;
+    an unfinished log whose retry has finished is no such thing. What was left out is in `attrs["left_out"]`.
     """
     paths = list(paths)
     left_out: list[str] = []
@@ -107,9 +108,9 @@ def load(paths: Iterable[str | Path], *, strict: bool = False, progress: bool = 
     for version, among in VERSIONS:
         newest = table.groupby(list(among), dropna=False)[version].transform("last")
         old = table[version].notna() & (table[version] != newest)
-        for log, runs in table[old].groupby("log"):
+        for source, runs in table[old].groupby("log"):
             leave_out(
-                f"{log}: {len(runs)} runs with another {version.replace('_', ' ')} than newer logs "
+                f"{source}: {len(runs)} runs with another {version.replace('_', ' ')} than newer logs "
                 f"({', '.join(sorted(set(runs[among[-1]])))}: {', '.join(sorted(set(runs[version])))})"
             )
         table = table[~old]
@@ -126,7 +127,9 @@ def outcomes(table: pd.DataFrame) -> list[str]:
 def write(frame: pd.DataFrame, out: Path) -> Path:
     """Write a table as `.parquet` or `.csv`, by the name's ending."""
     if out.suffix not in (".parquet", ".csv"):
-        raise TableError(f"{out}: a table is written as .parquet or .csv, not {out.suffix or 'without ending'!r}")
+        raise TableError(
+            f"{out}: a table is written as .parquet or .csv, not {out.suffix or 'without ending'!r}"
+        )
     out.parent.mkdir(parents=True, exist_ok=True)
     if out.suffix == ".csv":
         frame.to_csv(out, index=False)

@@ -1,10 +1,11 @@
 """Does the rate follow the dose? Two tests of a trend; neither forces a shape on the curve that is reported.
 
-`logistic` is a GEE with independent working correlation: a logistic slope over all runs, with the bias-reduced
-sandwich error of Mancl and DeRouen 2001 clustered by scenario, and Student's t with clusters - 1. It is computed from
-counts per scenario and dose, which gives statsmodels' `GEE(...).fit(cov_type="bias_reduced")` to the last digits
-without its matrices of the size of a cluster's runs squared. `slope` is the mean over units of each unit's own
-straight line, for scopes and data that the first cannot serve.
+`logistic` is a GEE with independent working correlation: a logistic slope over all runs, with the
+bias-reduced sandwich error of Mancl and DeRouen 2001 clustered by scenario, and Student's t with clusters -
+1. It is computed from counts per scenario and dose, which gives statsmodels'
+`GEE(...).fit(cov_type="bias_reduced")` to the last digits without its matrices of the size of a cluster's
+runs squared. `slope` is the mean over units of each unit's own straight line, for scopes and data that the
+first cannot serve.
 """
 
 import math
@@ -18,7 +19,8 @@ from results.units import Estimate, mean_over_units
 
 
 class Trend(NamedTuple):
-    """A slope over the dose: log odds per unit of strength (`logistic`) or rate per unit of strength (`slope`)."""
+    """A slope over the dose: log odds per unit of strength (`logistic`) or rate per unit of strength
+    (`slope`)."""
 
     slope: float
     error: float
@@ -79,7 +81,8 @@ def logistic(hits: np.ndarray, runs: np.ndarray, strengths: np.ndarray) -> Trend
 def slope(
     rates: np.ndarray, strata: np.ndarray, strengths: np.ndarray, settings: Settings = DEFAULT
 ) -> Trend:
-    """The mean slope of the units' own lines through `rates` [unit, dose]; units with a missing dose are left out."""
+    """The mean slope of the units' own lines through `rates` [unit, dose]; units with a missing dose are left
+    out."""
     found = contrast(rates, strata, line(strengths), settings)
     return Trend(found.mean, found.error, found.df, found.p, "slope")
 
@@ -87,7 +90,8 @@ def slope(
 def line(strengths: np.ndarray) -> np.ndarray:
     """Weights that turn rates at these strengths into the slope of the least-squares line."""
     centred = strengths - strengths.mean()
-    return centred / (centred**2).sum()
+    weights: np.ndarray = centred / (centred**2).sum()
+    return weights
 
 
 def contrast(

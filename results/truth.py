@@ -1,8 +1,8 @@
 """Invented runs with known rates, from which the methods are checked: nothing here comes from a model.
 
-Scenarios differ: the rate of each is drawn from a beta distribution around the population's, so that two runs of one
-scenario resemble each other by a known `likeness` (intra-cluster correlation). An effect moves a rate by a known share
-of the way to 1, so that the population's rate at every dose is known exactly.
+Scenarios differ: the rate of each is drawn from a beta distribution around the population's, so that two runs
+of one scenario resemble each other by a known `likeness` (intra-cluster correlation). An effect moves a rate
+by a known share of the way to 1, so that the population's rate at every dose is known exactly.
 """
 
 from dataclasses import dataclass
@@ -16,7 +16,8 @@ BASELINE = 3
 """Place of strength 0."""
 
 Curve = Literal["line", "hinge", "peak"]
-"""`line`: down to the left, up to the right; `hinge`: flat, then up; `peak`: up to half the dose, then down."""
+"""`line`: down to the left, up to the right; `hinge`: flat, then up; `peak`: up to half the dose, then down.
+"""
 
 
 @dataclass(frozen=True)
@@ -29,11 +30,11 @@ class Truth:
     likeness: float
     """Intra-cluster correlation of the baseline's runs, 0 to 1."""
     effect: float = 0.0
-    """Population's rate at the strongest dose minus at the baseline, at least 0."""
+    """Population's rate at the strongest dose (of a peak: there) minus at the baseline, at least 0."""
     curve: Curve = "hinge"
     mixed: float = 0.0
-    """Scenarios differ in their effect by plus or minus this share of it; without an effect, by this share of the
-    room that their rate leaves."""
+    """Scenarios differ in their effect by plus or minus this share of it; without an effect, by this share of
+    the room that their rate leaves."""
     stream: float = 0.5
     """How alike the random numbers of a situation are at two doses, 0 to 1."""
 
@@ -42,13 +43,15 @@ class Truth:
         top = self.effect / (1 - self.base)
         steps = STRENGTHS / STRENGTHS.max()
         if self.curve == "peak":
-            return np.where(steps > 0, top * np.where(steps <= 0.5, 2 * steps, 2 - 2 * steps), 0.0)
-        return top * (steps if self.curve == "line" else np.maximum(steps, 0))
+            steps = np.where(steps <= 0.5, 2 * steps, 2 - 2 * steps)
+        moved: np.ndarray = top * (steps if self.curve == "line" else np.maximum(steps, 0))
+        return moved
 
     def rates(self) -> np.ndarray:
         """The population's rate at every dose."""
         moved = self.moved()
-        return self.base + np.where(moved > 0, moved * (1 - self.base), moved * self.base)
+        rates: np.ndarray = self.base + np.where(moved > 0, moved * (1 - self.base), moved * self.base)
+        return rates
 
     def effect_spread(self) -> float:
         """Standard deviation over scenarios of the effect at the strongest dose."""

@@ -1,9 +1,10 @@
 """The unit of the statistics, and the mean over units with its error.
 
-Two questions can be asked of the same runs. Of **scenarios like these**: the unit is the scenario, since runs of
-one scenario resemble each other, and there must be enough of them. Of **these scenarios**: the scenarios are fixed,
-each is a stratum, and the unit is one variant of one scenario, whose epochs resemble each other. Which of the two a
-table can answer is decided by `results.clearance`. This module knows no dose and no outcome.
+Two questions can be asked of the same runs. Of **scenarios like these**: the unit is the scenario, since runs
+of one scenario resemble each other, and there must be enough of them. Of **these scenarios**: the scenarios
+are fixed, each is a stratum, and the unit is one variant of one scenario, whose epochs resemble each other.
+Which of the two a table can answer is decided by `results.clearance`. This module knows no dose and no
+outcome.
 """
 
 import math
@@ -44,11 +45,11 @@ class Estimate(NamedTuple):
 
 def unit_codes(runs: pd.DataFrame, scope: Scope) -> tuple[np.ndarray, np.ndarray]:
     """The unit and the stratum of every run, as whole numbers."""
+    scenarios, variants = (pd.factorize(runs[name].to_numpy(dtype=object))[0] for name in UNIT)
     if scope == LIKE_THESE:
-        codes = pd.factorize(runs["scenario"], sort=True)[0]
-        return codes, np.zeros(len(runs), dtype=int)
-    pairs = pd.MultiIndex.from_frame(runs[list(UNIT)])
-    return pd.factorize(pairs)[0], pd.factorize(runs["scenario"], sort=True)[0]
+        return scenarios, np.zeros(len(runs), dtype=int)
+    units = pd.factorize(scenarios * (len(runs) + 1) + variants)[0]
+    return units, scenarios
 
 
 def mean_over_units(
@@ -56,8 +57,8 @@ def mean_over_units(
 ) -> Estimate:
     """The mean of `values` with a standard error clustered by unit, within strata, and Student's t.
 
-    With one stratum and equal numbers this is the t-test over the units' means. A stratum of a single unit says
-    nothing about its error, so that the error is then unknown.
+    With one stratum and equal numbers this is the t-test over the units' means. A stratum of a single unit
+    says nothing about its error, so that the error is then unknown.
     """
     values = np.asarray(values, dtype=float)
     values = np.where(np.abs(values) < NOISE, 0.0, values)
@@ -81,6 +82,6 @@ def mean_over_units(
     half = float(stdtrit(df, (1 + settings.level) / 2)) * error
     if error > NOISE:
         p = float(2 * stdtr(df, -abs(mean) / error))
-    else:  # units that all agree to the digit: then the test of their signs, which is the most that they can say
+    else:  # units that all agree to the digit can say no more than the test of their signs
         p = 1.0 if mean == 0 else 2.0 ** (1 - n_units)
     return Estimate(mean, error, df, mean - half, mean + half, p, n, n_units)

@@ -1,7 +1,7 @@
 """What a curve says, in plain words.
 
-A verdict is made from the curve's numbers alone; it says no more than they do: where nothing was found, how much could
-have been seen, and where nothing can be seen, why.
+A verdict is made from the curve's numbers alone; it says no more than they do: where nothing was found, how
+much could have been seen, and where nothing can be seen, why.
 """
 
 import math
@@ -22,7 +22,9 @@ def verdict(curve: Curve, settings: Settings = DEFAULT) -> str:
         return "could not be judged: there is no baseline to compare with"
     if not base.judged or not judged:
         errored = sum(point.errored for point in curve.points)
-        return f"could not be judged: {errored} runs errored, over {_percent(settings.most_errored)} of a point"
+        return (
+            f"could not be judged: {errored} runs errored, over {_percent(settings.most_errored)} of a point"
+        )
     place = extreme(curve, settings)
     if place:
         more = _more_runs(curve, base.rate, settings)
@@ -38,7 +40,9 @@ def verdict(curve: Curve, settings: Settings = DEFAULT) -> str:
     if not said:
         said.append(_nothing(curve, judged, base, what, settings))
     if curve.shape_p_adjusted < settings.alpha:
-        said.append(f"turns round: {curve.shape.kind} near {curve.shape.at:+g} (p {_p(curve.shape_p_adjusted)})")
+        said.append(
+            f"turns round: {curve.shape.kind} near {curve.shape.at:+g} (p {_p(curve.shape_p_adjusted)})"
+        )
     if curve.trend_p_adjusted < settings.alpha and not found:
         way = "rises" if curve.trend.slope > 0 else "falls"
         said.append(f"yet over all doses it {way} with the strength (p {_p(curve.trend_p_adjusted)})")

@@ -174,4 +174,6 @@ def test_a_table_is_the_same_from_parquet_and_an_unknown_ending_is_refused(tmp_p
 def test_the_coherent_window_travels_and_its_absence_is_no_number(tmp_path: Path) -> None:
     run(tmp_path, [sample("plea", "keycard", 0, "calm", 0.1, window=0.2)])
     run(tmp_path, [sample("plea", "keycard", 1, "calm", 0.1, window=None)])
-    assert load([tmp_path]).sort_values("variant")["window"].tolist() == pytest.approx([0.2, math.nan], nan_ok=True)
+    assert load([tmp_path]).sort_values("variant")["window"].tolist() == pytest.approx(
+        [0.2, math.nan], nan_ok=True
+    )

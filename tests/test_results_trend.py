@@ -13,19 +13,27 @@ from results.truth import STRENGTHS, Truth, draw
 
 
 def cells(truth: Truth, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Runs [scenario, variant, dose], and their hits and numbers per scenario and dose; some runs are missing."""
+    """Runs [scenario, variant, dose], and their hits and numbers per scenario and dose; some runs are
+    missing."""
     random = np.random.default_rng(seed)
     runs = draw(truth, random).runs
     runs[random.random(runs.shape) < 0.1] = np.nan
     return runs, np.nansum(runs, axis=1), (~np.isnan(runs)).sum(axis=1).astype(float)
 
 
-@pytest.mark.parametrize("truth", [Truth(8, 10, 0.3, 0.2), Truth(12, 6, 0.1, 0.3, effect=0.3), Truth(5, 9, 0.6, 0)])
+@pytest.mark.parametrize(
+    "truth", [Truth(8, 10, 0.3, 0.2), Truth(12, 6, 0.1, 0.3, effect=0.3), Truth(5, 9, 0.6, 0)]
+)
 @pytest.mark.parametrize("seed", [1, 2, 3])
 def test_the_logistic_trend_is_statsmodels_bias_reduced_gee(truth: Truth, seed: int) -> None:
     runs, hits, numbers = cells(truth, seed)
     long = pd.DataFrame(
-        [(g, s, y) for g, some in enumerate(runs) for row in some for s, y in zip(STRENGTHS, row, strict=True)],
+        [
+            (g, s, y)
+            for g, some in enumerate(runs)
+            for row in some
+            for s, y in zip(STRENGTHS, row, strict=True)
+        ],
         columns=["scenario", "strength", "hit"],
     ).dropna()
     fit = sm.GEE(
@@ -48,7 +56,9 @@ def test_the_slope_is_a_t_test_over_the_scenarios_own_lines() -> None:
     assert (found.p, found.df) == pytest.approx((expected.pvalue, 8))
 
 
-@pytest.mark.parametrize("hits", [np.zeros((8, 7)), np.full((8, 7), 10.0), np.outer(np.ones(8), [0, 0, 0, 0, 10, 10, 10])])
+@pytest.mark.parametrize(
+    "hits", [np.zeros((8, 7)), np.full((8, 7), 10.0), np.outer(np.ones(8), [0, 0, 0, 0, 10, 10, 10])]
+)
 def test_where_a_logistic_line_has_no_end_there_is_no_trend_test(hits: np.ndarray) -> None:
     assert not logistic(hits, np.full((8, 7), 10.0), STRENGTHS).usable
 
