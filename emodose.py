@@ -78,8 +78,9 @@ def table(logs: tuple[str, ...], out: Path, outcome: str | None, every_run: bool
     LOGS are files, folders (searched to any depth) or URLs.
     """
     from results.rates import main_outcome, rates
-    from results.table import load, write
+    from results.table import check_ending, load, write
 
+    check_ending(out)
     runs = load(logs, strict=strict, progress=True)
     frame = runs if every_run else rates(runs, outcome or main_outcome(runs))
     click.echo(f"table: {write(frame, out)} ({len(frame)} rows)")

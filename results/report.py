@@ -111,7 +111,7 @@ def _heading(curve: Curve) -> str:
 def _declared(results: Sequence[Result]) -> str:
     lines = ["Declared beforehand (Holm over these):"]
     for result in results:
-        p = f" (p {result.p_adjusted:.3f})" if math.isfinite(result.p_adjusted) else ""
+        p = f" (p {_p(result.p_adjusted)})" if math.isfinite(result.p_adjusted) else ""
         where = ""
         if result.curve and sum(r.hypothesis == result.hypothesis for r in results) > 1:
             where = f" [{_heading(result.curve)}]"
@@ -127,7 +127,7 @@ def _numbers(curve: Curve) -> str:
     tests = (
         f"  trend {100 * curve.trend.slope / 10:+.1f} points per 0.1 of strength, p "
         f"{_number(curve.trend_p_adjusted)}; "
-        f"turn {curve.shape.kind or '-'}, p {_number(curve.shape_p_adjusted)}"
+        f"turn {curve.shape.kind or '-'}, p {_p(curve.shape_p_adjusted)}"
     )
     if curve.rank:
         tests += f"; trend {curve.rank.rank}. of {curve.rank.controls + 1} with controls"
@@ -152,8 +152,8 @@ def _row(point: Point) -> tuple[str, ...]:
         f"{_number(100 * point.low, 0)} to {_number(100 * point.high, 0)}",
         f"{100 * change.mean:+.0f}" if change else "",
         f"{_number(100 * change.low, 0)} to {_number(100 * change.high, 0)}" if change else "",
-        _number(change.p) if change else "",
-        _number(point.p_adjusted) if change else "",
+        _p(change.p) if change else "",
+        _p(point.p_adjusted) if change else "",
         f"{point.rank.rank}/{point.rank.controls + 1}" if point.rank else "",
         _number(100 * point.detectable, 0) if change else "",
         f"{_number(100 * point.incoherent, 0)} %",
@@ -166,6 +166,10 @@ def _number(value: float, digits: int = 3) -> str:
     return "-" if not math.isfinite(value) else f"{value:.{digits}f}"
 
 
+def _p(value: float) -> str:
+    return "< 0.001" if value < 0.001 else _number(value)
+
+
 def footnote(curves: Sequence[Curve], settings: Settings = DEFAULT) -> str:
     """What the numbers rest on, in a few lines."""
     scopes = sorted({curve.scope for curve in curves})
@@ -176,7 +180,7 @@ def footnote(curves: Sequence[Curve], settings: Settings = DEFAULT) -> str:
     )
     lines = [
         f"Of {units}. Differences are paired by scenario, variant and random stream.",
-        f"p corrected: {settings.correction.capitalize()} over vectors and strengths of one setting and outcome. "
+        f"p corrected: {settings.correction.capitalize()} over vectors and strengths of a setting and outcome. "
         f"Rank p cannot be below 1 / (controls + 1): {controls_needed(settings)} controls reach "
         f"{settings.alpha:g}.",
     ]

@@ -21,7 +21,17 @@ import pandas as pd
 
 from results.logs import Header, TableError, find_logs, has_receipts, read_header, read_runs, scores_of
 
-__all__ = ["FIXED", "FLAGS", "OPTIONAL", "REQUIRED", "TableError", "load", "outcomes", "write"]
+__all__ = [
+    "FIXED",
+    "FLAGS",
+    "OPTIONAL",
+    "REQUIRED",
+    "TableError",
+    "check_ending",
+    "load",
+    "outcomes",
+    "write",
+]
 
 REQUIRED = (
     "family",
@@ -91,7 +101,8 @@ def load(paths: Iterable[str | Path], *, strict: bool = False, progress: bool = 
             leave_out(str(error))
     finished = {header.task_id for header in headers if header.status == "success"}
     tables = []
-    bar: Any = click.progressbar(headers, label="logs", file=sys.stderr) if progress else nullcontext(headers)
+    seen = progress and sys.stderr.isatty()
+    bar: Any = click.progressbar(headers, label="logs", file=sys.stderr) if seen else nullcontext(headers)
     with bar as steps:
         for header in steps:
             try:
@@ -124,13 +135,18 @@ def outcomes(table: pd.DataFrame) -> list[str]:
     return [str(column) for column in table.columns if column not in FIXED]
 
 
-def write(frame: pd.DataFrame, out: Path) -> Path:
-    """Write a table as `.parquet` or `.csv`, by the name's ending."""
+def check_ending(out: Path) -> Path:
+    """Refuse a name by which no table can be written."""
     if out.suffix not in (".parquet", ".csv"):
         raise TableError(
             f"{out}: a table is written as .parquet or .csv, not {out.suffix or 'without ending'!r}"
         )
-    out.parent.mkdir(parents=True, exist_ok=True)
+    return out
+
+
+def write(frame: pd.DataFrame, out: Path) -> Path:
+    """Write a table as `.parquet` or `.csv`, by the name's ending."""
+    check_ending(out).parent.mkdir(parents=True, exist_ok=True)
     if out.suffix == ".csv":
         frame.to_csv(out, index=False)
     else:

@@ -133,7 +133,11 @@ def test_coherent_runs_are_a_curve_of_their_own(curves: list[Curve], runs: pd.Da
 
 def test_settings_are_never_pooled(runs: pd.DataFrame) -> None:
     both = pd.concat([runs, runs.assign(twin="no_leverage", blackmail=0.0, benign=1.0)], ignore_index=True)
-    found = [c for c in analyse(both, ["blackmail"], scope=LIKE_THESE) if (c.vector, c.runs) == ("desperate", "all")]
+    found = [
+        c
+        for c in analyse(both, ["blackmail"], scope=LIKE_THESE)
+        if (c.vector, c.runs) == ("desperate", "all")
+    ]
     assert {c.setting["twin"]: at(c, 0.1).rate for c in found}["no_leverage"] == 0.0
     assert all(point.n == 240 for c in found for point in c.points)
 
@@ -187,7 +191,9 @@ def test_a_baseline_alone_and_an_unknown_outcome_are_errors(runs: pd.DataFrame) 
 def test_each_scenarios_effect_is_its_own_paired_mean(curves: list[Curve], runs: pd.DataFrame) -> None:
     some = runs[(runs["scenario"] == "ledger") & runs["vector"].isin(["none", "desperate"])]
     wide = some.pivot_table(index="variant", columns="strength", values="blackmail")
-    [row] = [r for r in one(curves, "desperate").per_scenario if (r["scenario"], r["strength"]) == ("ledger", 0.1)]
+    [row] = [
+        r for r in one(curves, "desperate").per_scenario if (r["scenario"], r["strength"]) == ("ledger", 0.1)
+    ]
     assert row["difference"] == pytest.approx((wide[0.1] - wide[0.0]).mean())
     assert row["low"] <= row["difference"] <= row["high"]
     assert len(one(curves, "desperate").per_scenario) == 12 * 6
@@ -195,7 +201,9 @@ def test_each_scenarios_effect_is_its_own_paired_mean(curves: list[Curve], runs:
 
 def test_the_json_holds_every_point_and_no_number_that_json_lacks(curves: list[Curve]) -> None:
     page = json.loads(as_json(curves))
-    [curve] = [c for c in page["curves"] if (c["vector"], c["outcome"], c["runs"]) == ("bored", "blackmail", "all")]
+    [curve] = [
+        c for c in page["curves"] if (c["vector"], c["outcome"], c["runs"]) == ("bored", "blackmail", "all")
+    ]
     assert [p["strength"] for p in curve["points"]] == [-0.1, -0.05, -0.025, 0.0, 0.025, 0.05, 0.1]
     assert curve["points"][3]["difference"] is None
     assert curve["points"][6]["difference"]["n"] == 240

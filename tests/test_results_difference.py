@@ -21,7 +21,9 @@ def split(runs: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
 def test_the_difference_is_the_t_test_of_the_scenarios_paired_differences() -> None:
     runs = table({"desperate": Truth(10, 12, 0.3, 0.2, effect=0.3)})
     steered, baseline = split(runs)
-    found = differences(pairs(steered, baseline, "blackmail"), {s: 120 for s in set(steered["strength"])}, LIKE_THESE)
+    found = differences(
+        pairs(steered, baseline, "blackmail"), {s: 120 for s in set(steered["strength"])}, LIKE_THESE
+    )
     wide = runs.pivot_table(index=["scenario", "variant"], columns="strength", values="blackmail")
     for strength, one in found.items():
         own = (wide[strength] - wide[0.0]).groupby("scenario").mean()
@@ -35,7 +37,10 @@ def test_the_difference_is_the_t_test_of_the_scenarios_paired_differences() -> N
 def test_of_these_scenarios_the_interval_is_narrower_where_scenarios_differ() -> None:
     runs = table({"desperate": Truth(10, 12, 0.3, 0.2, effect=0.3, mixed=1.0)})
     both = pairs(*split(runs), "blackmail")
-    wide, narrow = (differences(both, {s: 120 for s in set(both["strength"])}, scope)[0.1] for scope in (LIKE_THESE, THESE))
+    wide, narrow = (
+        differences(both, {s: 120 for s in set(both["strength"])}, scope)[0.1]
+        for scope in (LIKE_THESE, THESE)
+    )
     assert wide.mean == narrow.mean
     assert wide.high - wide.low > narrow.high - narrow.low
 

@@ -75,7 +75,11 @@ def test_controls_are_a_band_and_no_panel(curves: list[Curve], tmp_path: Path) -
 def test_controls_alone_are_drawn_as_they_are(tmp_path: Path) -> None:
     found = analyse(table({"random:1": FLAT, "random:2": FLAT}), scope=LIKE_THESE)
     drawn = list(draw_all(found, tmp_path))
-    assert [path.name for path in drawn] == ["dose-response.png", "blackmail-heatmap.png", "blackmail-outcomes.png"]
+    assert [path.name for path in drawn] == [
+        "dose-response.png",
+        "blackmail-heatmap.png",
+        "blackmail-outcomes.png",
+    ]
 
 
 def test_the_forest_stays_within_the_coherent_window(curves: list[Curve]) -> None:
@@ -86,7 +90,9 @@ def test_the_forest_stays_within_the_coherent_window(curves: list[Curve]) -> Non
 
 
 def test_a_measure_that_is_not_there_names_those_that_are(curves: list[Curve], tmp_path: Path) -> None:
-    with pytest.raises(TableError, match=r"nothing measures harshness \(blackmail\); choose from .*sycophancy/main"):
+    with pytest.raises(
+        TableError, match=r"nothing measures harshness \(blackmail\); choose from .*sycophancy/main"
+    ):
         tradeoff(curves, PAIR[0], Measure.parse("blackmail:harshness"), tmp_path / "x")
     with pytest.raises(TableError, match="written family:outcome"):
         Measure.parse("harshness")

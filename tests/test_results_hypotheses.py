@@ -26,7 +26,8 @@ def test_each_is_confirmed_contradicted_open_or_unmeasured() -> None:
     curves = analyse(table(TRUTHS), ["blackmail"], scope=LIKE_THESE)
     declared = [
         hypothesis("desperate", "raises"), hypothesis("desperate", "lowers"), hypothesis("bored", "raises"),
-        hypothesis("angry", "raises"), hypothesis("desperate", "raises", -0.1), hypothesis("desperate", "raises", 0.3),
+        hypothesis("angry", "raises"), hypothesis("desperate", "raises", -0.1),
+        hypothesis("desperate", "raises", 0.3),
     ]  # fmt: skip
     fates = [result.fate for result in judge(declared, curves)]
     assert fates == [

@@ -18,7 +18,9 @@ def test_the_power_is_statsmodels_power_of_the_t_test_over_scenarios(effect: flo
     variance, spread, variants = 0.4, 0.07, 20
     one = math.sqrt(variance / variants + spread**2)
     expected = TTestPower().power(effect / one, scenarios, 0.05)
-    assert power(effect, variance, spread, scenarios, variants, LIKE_THESE) == pytest.approx(expected, abs=1e-6)
+    assert power(effect, variance, spread, scenarios, variants, LIKE_THESE) == pytest.approx(
+        expected, abs=1e-6
+    )
 
 
 def test_the_runs_needed_are_the_fewest_that_reach_the_power() -> None:
@@ -38,7 +40,7 @@ def test_where_scenarios_differ_too_much_no_number_of_runs_is_enough() -> None:
 
 
 def test_two_arms_without_pairing_agree_with_the_published_arithmetic() -> None:
-    """22 to 72 % takes about 15 runs an arm, 22 to 40 % about 103 (normal approximation, independent arms)."""
+    """22 to 72 % takes about 15 runs an arm, 22 to 40 % about 103 (normal approximation, unpaired)."""
     for top, expected in ((0.72, 15), (0.40, 103)):
         found = need(0.22, top - 0.22, 1, likeness=0, spread=0, scope=THESE)
         assert found.variants == pytest.approx(expected, rel=0.15, abs=2)

@@ -1,4 +1,4 @@
-"""The statistics are right often enough: a short version of the committed table, and what follows from the table."""
+"""The statistics are right often enough: a short version of the committed table, and what follows from it."""
 
 import math
 from dataclasses import replace
@@ -24,7 +24,12 @@ SLACK = 3 * math.sqrt(0.06 * 0.94 / EXPERIMENTS)
 
 @pytest.mark.parametrize(
     "truth",
-    [Truth(8, 10, 0.2, 0.3, mixed=0.5), Truth(12, 10, 0.05, 0.3), Truth(20, 10, 0.5, 0.05), Truth(3, 10, 0.2, 0.05)],
+    [
+        Truth(8, 10, 0.2, 0.3, mixed=0.5),
+        Truth(12, 10, 0.05, 0.3),
+        Truth(20, 10, 0.5, 0.05),
+        Truth(3, 10, 0.2, 0.05),
+    ],
 )
 def test_methods_that_are_used_cover_and_raise_no_false_alarm(truth: Truth) -> None:
     rows = pd.DataFrame(run_cell(Cell(truth, {}), 1, EXPERIMENTS, EXPERIMENTS))

@@ -1,4 +1,4 @@
-"""The unit of the statistics: a scenario, or a variant within its scenario; errors recomputed with scipy alone."""
+"""The unit is a scenario, or a variant within its scenario; errors are recomputed with scipy alone."""
 
 import math
 
