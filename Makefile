@@ -1,5 +1,5 @@
 # One command each; every target sets up .venv by itself. PYTHON=... chooses the interpreter.
-.PHONY: help setup demo test calibration
+.PHONY: help setup demo test calibration simulation
 .DEFAULT_GOAL := help
 
 USABLE := import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))
@@ -16,6 +16,7 @@ help:
 	@echo "make demo         one dose-response figure on the bundled organism (minutes, CPU)"
 	@echo "make test         format, lint, types, tests"
 	@echo "make calibration  the full measurement behind results/reference (long)"
+	@echo "make simulation   are the statistics right? coverage, false positives, power (half an hour)"
 	@echo "make setup        only the virtual environment .venv"
 
 setup: $(READY)
@@ -40,6 +41,10 @@ calibration: $(READY)
 	  --log-dir results/logs/calibration
 	$(BIN)/emodose plot results/logs/calibration -o results/reference/blackmail
 	$(BIN)/emodose table results/logs/calibration -o results/reference/blackmail.csv
+
+simulation: $(READY)
+	$(BIN)/emodose simulate -o results/reference/simulation.csv --workers $$(nproc 2>/dev/null || echo 2)
+	$(BIN)/emodose methods -o results/reference/methods.md
 
 test: $(READY)
 	$(BIN)/ruff format --check .

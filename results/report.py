@@ -180,7 +180,7 @@ def footnote(curves: Sequence[Curve], settings: Settings = DEFAULT) -> str:
     )
     lines = [
         f"Of {units}. Differences are paired by scenario, variant and random stream.",
-        f"p corrected: {settings.correction.capitalize()} over vectors and strengths of a setting and outcome. "
+        f"p corrected: {settings.correction.capitalize()} over vectors and strengths per setting, outcome. "
         f"Rank p cannot be below 1 / (controls + 1): {controls_needed(settings)} controls reach "
         f"{settings.alpha:g}.",
     ]
