@@ -10,6 +10,7 @@ from pathlib import Path
 from textwrap import wrap
 from typing import Any
 
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from results.curves import Curve
@@ -38,6 +39,11 @@ def dose(strength: float) -> str:
     return "0" if strength == 0 else f"{strength:+g}"
 
 
+def columns_for(panels: int) -> int:
+    """Columns in which so many panels stand without a lonely last one."""
+    return 2 if panels == 4 else min(3, panels)
+
+
 def setting_line(curves: Sequence[Curve]) -> str:
     """What all the curves share: model, twin, pressure, length, layers."""
     shared = []
@@ -64,9 +70,15 @@ def bars_note(curves: Sequence[Curve]) -> str:
 
 
 def finish(
-    figure: Figure, title: str, notes: Sequence[str], curves: Sequence[Curve], *, top: float = 0.45
+    figure: Figure,
+    title: str,
+    notes: Sequence[str],
+    curves: Sequence[Curve],
+    *,
+    legend: Axes | None = None,
+    columns: int = 4,
 ) -> None:
-    """Title, footnotes and the space for both; `top` is the head's height in inches."""
+    """Title, the legend of one of its axes under it, footnotes, and the space for all of them."""
     width, height = figure.get_size_inches()
     notes = [*notes, ORGANISM_NOTE] if any(curve.organism for curve in curves) else list(notes)
     lines = [line for note in notes for line in wrap(note, int(15.5 * width))]
@@ -74,9 +86,24 @@ def finish(
     figure.text(
         0.01, 1 - 0.1 / height, "\n".join(head), ha="left", va="top", fontsize=10.5, fontweight="bold"
     )
+    top = 0.25 + 0.17 * len(head)
+    if legend is not None:
+        handles, names = legend.get_legend_handles_labels()
+        place: Any = {"loc": "upper left", "bbox_to_anchor": (0, 1 - (top - 0.1) / height)}
+        figure.legend(
+            handles,
+            names,
+            ncols=columns,
+            fontsize=8,
+            frameon=False,
+            columnspacing=1.2,
+            handlelength=1.8,
+            **place,
+        )
+        top += 0.2 * -(-len(names) // columns)
     figure.text(0.01, 0.06 / height, "\n".join(lines), ha="left", va="bottom", fontsize=7.5, color="#333333")
     foot = (0.15 * len(lines) + 0.15) / height
-    figure.tight_layout(rect=(0, foot, 1, 1 - (top + 0.17 * (len(head) - 1)) / height), h_pad=1.4, w_pad=1.2)
+    figure.tight_layout(rect=(0, foot, 1, 1 - top / height), h_pad=1.4, w_pad=1.2)
 
 
 def save(figure: Figure, out: Path) -> tuple[Path, Path]:

@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from results.curves import Curve, Point
-from results.drawing import INK, STYLE, bars_note, dose, finish, save, setting_line, words
+from results.drawing import INK, STYLE, UNIT, bars_note, columns_for, dose, finish, save, setting_line, words
 
 
 def forest(curves: Sequence[Curve], out: Path) -> tuple[Path, Path]:
@@ -17,7 +17,7 @@ def forest(curves: Sequence[Curve], out: Path) -> tuple[Path, Path]:
     if not chosen:
         raise ValueError("no curve has a positive dose with scenarios of its own")
     scenarios = list(dict.fromkeys(str(row["scenario"]) for curve, _ in chosen for row in curve.per_scenario))
-    columns = min(3, len(chosen))
+    columns = columns_for(len(chosen))
     lines = -(-len(chosen) // columns)
     size = (max(5.6, 2.9 * columns + 1.1), (0.24 * (len(scenarios) + 2) + 0.75) * lines + 1.1)
     with matplotlib.rc_context(STYLE):
@@ -32,7 +32,7 @@ def forest(curves: Sequence[Curve], out: Path) -> tuple[Path, Path]:
             axis.set_xlabel("difference from the baseline (points)", fontsize=8)
         note = (
             "Scenarios: 95 %, over their variants. n: pairs of a run with the baseline run of the same "
-            "variant and stream."
+            f"variant and stream. Strength: {UNIT[10:-1]}."
         )
         outcome = words(chosen[0][0].outcome)
         title = f"Difference in {outcome} per scenario: {setting_line(curves)}"

@@ -26,7 +26,7 @@ def heatmap(curves: Sequence[Curve], out: Path, settings: Settings = DEFAULT) ->
             if point.difference:
                 grid[line, strengths.index(point.strength)] = 100 * point.difference.mean
     limit = max(10.0, float(np.nanmax(np.abs(grid))) if np.isfinite(grid).any() else 10.0)
-    size = (max(5.6, 0.62 * len(strengths) + 2.6), 0.3 * len(ordered) + 1.95)
+    size = (max(5.6, 0.62 * len(strengths) + 2.6), max(1.3, 0.3 * len(ordered)) + 1.95)
     with matplotlib.rc_context(STYLE):
         figure = Figure(figsize=size)
         axis = figure.subplots()

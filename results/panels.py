@@ -25,7 +25,7 @@ def panels(curves: Sequence[Curve], out: Path) -> tuple[Path, Path]:
     chunks = [vectors[at : at + MOST_COLUMNS] for at in range(0, len(vectors), MOST_COLUMNS)]
     lines = [(row, chunk) for row in rows for chunk in chunks]
     columns = min(len(vectors), MOST_COLUMNS)
-    size = (max(5.6, 2.5 * columns + 0.7), 2.35 * len(lines) + 1.2)
+    size = (max(5.6, 2.5 * columns + 0.7), 2.35 * len(lines) + 1.9)
     with matplotlib.rc_context(STYLE):
         figure = Figure(figsize=size)
         axes = figure.subplots(len(lines), columns, squeeze=False, sharey="row", sharex=True)
@@ -43,18 +43,14 @@ def panels(curves: Sequence[Curve], out: Path) -> tuple[Path, Path]:
             axes[line][0].set_ylabel(f"{words(row[1])} (% of runs)")
         for axis in axes[-1]:
             axis.set_xlabel("strength", fontsize=8)
-        handles, names = axes[0][0].get_legend_handles_labels()
-        place = 1 - 0.32 / size[1]
-        figure.legend(
-            handles, names, loc="upper left", bbox_to_anchor=(0, place), ncols=4, fontsize=8, frameon=False
-        )
-        notes = [
-            f"{bars_note(shown)} n at the foot: scored runs. Strength: {UNIT[10:-1]}.",
-            "Hatched: outside the window in which the model was measured to stay coherent. "
-            "Hollow: over 5 % errored, not judged.",
-        ]
+        points = [point for curve in shown for point in curve.points]
+        notes = [f"{bars_note(shown)} n at the foot: scored runs. Strength: {UNIT[10:-1]}."]
+        if any(point.in_window is False for point in points):
+            notes.append("Hatched: outside the window in which the model was measured to stay coherent.")
+        if not all(point.judged for point in points):
+            notes.append("Hollow: over 5 % errored, not judged.")
         title = f"Outcome rates by dose: {setting_line(curves)}"
-        finish(figure, title, notes, curves, top=0.62)
+        finish(figure, title, notes, curves, legend=axes[0][0])
         return save(figure, out)
 
 
@@ -85,7 +81,7 @@ def _curve(axis: Axes, curve: Curve, top: float) -> None:
     axis.errorbar(
         doses,
         rates,
-        [rates - lows, highs - rates],
+        [np.maximum(rates - lows, 0), np.maximum(highs - rates, 0)],
         fmt="none",
         ecolor=INK,
         elinewidth=1,

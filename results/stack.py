@@ -51,6 +51,8 @@ def stack(curves: Sequence[Curve], out: Path) -> tuple[Path, Path]:
                     label=words(outcome),
                 )
                 under += rates
+            if (rest := np.maximum(100 - under, 0)).max() > 0.5:  # outcomes that were not asked for
+                axis.bar(places, rest, 0.85, under, color="white", ec="#999999", lw=0.4, label="others")
             for place, point in zip(places, points, strict=True):
                 axis.text(place, 102, str(point.n), ha="center", va="bottom", fontsize=6.5)
             axis.set_xticks(places, [dose(p.strength) for p in points], rotation=90 if len(points) > 5 else 0)
@@ -62,17 +64,17 @@ def stack(curves: Sequence[Curve], out: Path) -> tuple[Path, Path]:
             axis.set_ylabel("runs (%)")
         for axis in axes[-1]:
             axis.set_xlabel("strength", fontsize=8)
-        handles, names = axes[0][0].get_legend_handles_labels()
-        figure.legend(
-            handles, names, loc="upper left", bbox_to_anchor=(0, 1 - 0.32 / size[1]),
-            ncols=min(6, len(names)), fontsize=8, frameon=False, columnspacing=1.2, handlelength=1.6,
-        )  # fmt: skip
         family = str(curves[0].setting["family"])
         notes = [
             "Every run has exactly one outcome. Over each bar n, the scored runs. No intervals here: see the "
             f"dose-response panels. Strength: {UNIT[10:-1]}."
         ]
         finish(
-            figure, f"Outcomes of {words(family)} by dose: {setting_line(curves)}", notes, curves, top=0.65
+            figure,
+            f"Outcomes of {words(family)} by dose: {setting_line(curves)}",
+            notes,
+            curves,
+            legend=axes[0][0],
+            columns=6,
         )
         return save(figure, out)

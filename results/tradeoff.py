@@ -13,7 +13,19 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from results.curves import Curve, Point
-from results.drawing import GREY, INK, STYLE, UNIT, bars_note, dose, finish, save, setting_line, words
+from results.drawing import (
+    GREY,
+    INK,
+    STYLE,
+    UNIT,
+    bars_note,
+    columns_for,
+    dose,
+    finish,
+    save,
+    setting_line,
+    words,
+)
 from results.table import TableError
 
 
@@ -64,7 +76,7 @@ def tradeoff(curves: Sequence[Curve], across: Measure, up: Measure, out: Path) -
     used = [x[key] for key in both] + [y[key] for key in both]
     controls = [_path(x[key], y[key]) for key in both if x[key].arm == "control"]
     shown = [key for key in both if x[key].arm != "control"] or both
-    columns = min(3, len(shown))
+    columns = columns_for(len(shown))
     lines = -(-len(shown) // columns)
     size = (max(5.6, 2.7 * columns + 0.7), 2.6 * lines + 1.4)
     with matplotlib.rc_context(STYLE):
@@ -83,21 +95,17 @@ def tradeoff(curves: Sequence[Curve], across: Measure, up: Measure, out: Path) -
                 axis.set_xlabel(f"{across} (%)", fontsize=8)
         for axis in axes[:, 0]:
             axis.set_ylabel(f"{up} (%)", fontsize=8)
-        handles, names = axes[0][0].get_legend_handles_labels()
-        figure.legend(
-            handles,
-            names,
-            loc="upper left",
-            bbox_to_anchor=(0, 1 - 0.32 / size[1]),
-            ncols=4,
-            fontsize=8,
-            frameon=False,
-        )
         n = sorted({point.n for curve in used for point in curve.points})
         runs = f"{n[0]}" if len(n) == 1 else f"{n[0]} to {n[-1]}"
         notes = [f"Each mark is one dose (n {runs} runs), joined in their order; the outermost are named. "
                  f"{bars_note(used)} Strength: {UNIT[10:-1]}."]  # fmt: skip
-        finish(figure, f"{up} against {across}: {setting_line(used)}".capitalize(), notes, used, top=0.65)
+        finish(
+            figure,
+            f"{up} against {across}: {setting_line(used)}".capitalize(),
+            notes,
+            used,
+            legend=axes[0][0],
+        )
         return save(figure, out)
 
 
@@ -113,7 +121,7 @@ def _rates(path: list[tuple[Point, Point]]) -> tuple[list[float], list[float]]:
 def _draw(axis: Axes, path: list[tuple[Point, Point]]) -> None:
     across, up = _rates(path)
     bars = [
-        [[100 * (p.rate - p.low) for p in points], [100 * (p.high - p.rate) for p in points]]
+        [[100 * max(0.0, p.rate - p.low) for p in points], [100 * max(0.0, p.high - p.rate) for p in points]]
         for points in ([a for a, _ in path], [b for _, b in path])
     ]
     axis.errorbar(across, up, bars[1], bars[0], fmt="none", ecolor="#8fa3ba", elinewidth=0.7, zorder=2)
