@@ -50,10 +50,10 @@ def setting_line(curves: Sequence[Curve]) -> str:
     for key, usual in (("model", None), ("twin", "main"), ("pressure", None), ("length", None)):
         values = {str(curve.setting[key]) for curve in curves}
         if len(values) == 1 and (value := values.pop()) not in ("", usual):
-            shared.append(value if key in ("model", "length") else f"{key} {value}")
+            shared.append(value if key in ("model", "length") else f"{key}\u00a0{value}")
     layers = {curve.layers for curve in curves if curve.layers}
     if len(layers) == 1:
-        shared.append(f"layer {layers.pop()}")
+        shared.append(f"layer\u00a0{layers.pop()}")
     return ", ".join(shared)
 
 
