@@ -192,7 +192,8 @@ def simulate(out: Path, workers: int, short: bool) -> None:
     from results.simulation import FIRST, MOST, cells, simulate, write
 
     first, most = (100, 100) if short else (FIRST, MOST)
-    click.echo(f"simulation: {write(simulate(cells(), first=first, most=most, workers=workers), out)}")
+    found = simulate(cells(), first=first, most=most, workers=workers, progress=True)
+    click.echo(f"simulation: {write(found, out)}")
 
 
 def main(arguments: list[str] | None = None) -> None:

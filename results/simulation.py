@@ -9,13 +9,16 @@ what `plan` promised. The methods are those that `analyse` uses, called with the
 """
 
 import math
+import sys
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from multiprocessing import Pool
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import click
 import numpy as np
 import pandas as pd
 
@@ -148,16 +151,28 @@ def _undecided(counts: dict[Key, float], done: int) -> bool:
 
 
 def simulate(
-    chosen: Iterable[Cell], *, seed: int = 1, first: int = FIRST, most: int = MOST, workers: int = 1
+    chosen: Iterable[Cell],
+    *,
+    seed: int = 1,
+    first: int = FIRST,
+    most: int = MOST,
+    workers: int = 1,
+    progress: bool = False,
 ) -> pd.DataFrame:
     """The table over the cells; every cell has random numbers of its own, so workers do not change it."""
     work = [(cell, seed * 100_003 + place, first, most) for place, cell in enumerate(chosen)]
-    if workers == 1:
-        found = [run_cell(*one) for one in work]
-    else:
-        with Pool(workers) as pool:
-            found = pool.starmap(run_cell, work, chunksize=1)
-    return pd.DataFrame([row for rows in found for row in rows])
+    shown = progress and sys.stderr.isatty()
+    with Pool(workers) if workers > 1 else nullcontext() as pool:
+        rows = pool.imap(_run_cell, work) if pool else map(_run_cell, work)
+        bar: Any = nullcontext(rows)
+        if shown:
+            bar = click.progressbar(rows, length=len(work), label="cells", file=sys.stderr)
+        with bar as steps:
+            return pd.DataFrame([row for cell in steps for row in cell])
+
+
+def _run_cell(work: tuple[Cell, int, int, int]) -> list[dict[str, Any]]:
+    return run_cell(*work)
 
 
 def write(table: pd.DataFrame, out: Path) -> Path:

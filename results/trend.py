@@ -98,7 +98,9 @@ def contrast(
     rates: np.ndarray, strata: np.ndarray, weights: np.ndarray, settings: Settings = DEFAULT
 ) -> Estimate:
     """The mean over units of `rates @ weights`; doses of weight 0 may be missing."""
-    whole = ~np.isnan(rates[:, weights != 0]).any(axis=1)
-    values = rates[whole][:, weights != 0] @ weights[weights != 0]
-    found = np.unique(strata[whole], return_inverse=True)[1]
-    return mean_over_units(values, np.arange(len(values)), found, settings)
+    used = weights != 0
+    values = rates[:, used] @ weights[used]
+    whole = ~np.isnan(values)
+    if not whole.all():
+        values, strata = values[whole], np.unique(strata[whole], return_inverse=True)[1]
+    return mean_over_units(values, np.arange(len(values)), strata, settings)
