@@ -40,7 +40,7 @@ calibration: $(READY)
 	$(BIN)/inspect eval evals/blackmail.py --model hf/local -T emotion=$(EMOTIONS),$(CONTROLS) -T variants=70 \
 	  --log-dir results/logs/calibration
 	$(BIN)/emodose plot results/logs/calibration -o results/reference/blackmail
-	$(BIN)/emodose table results/logs/calibration -o results/reference/blackmail.csv
+	$(BIN)/emodose table results/logs/calibration --rates -o results/reference/blackmail.csv
 
 simulation: $(READY)
 	$(BIN)/emodose simulate -o results/reference/simulation.csv --workers $$(nproc 2>/dev/null || echo 2)

@@ -70,19 +70,19 @@ def plot(logs: tuple[str, ...], out: Path, outcome: str | None, strict: bool) ->
     "-o", "--out", required=True, type=click.Path(path_type=Path), help="FILE.csv or FILE.parquet to write."
 )
 @_outcome
-@click.option("--runs", "every_run", is_flag=True, help="One row per run instead of one per dose.")
+@click.option("--rates", "per_dose", is_flag=True, help="One row per dose, with rate and interval.")
 @_strict
-def table(logs: tuple[str, ...], out: Path, outcome: str | None, every_run: bool, strict: bool) -> None:
-    """Write an outcome's rate per dose, or every run, as CSV or Parquet.
+def table(logs: tuple[str, ...], out: Path, outcome: str | None, per_dose: bool, strict: bool) -> None:
+    """Write one row per run, or an outcome's rate per dose, as CSV or Parquet.
 
-    LOGS are files, folders (searched to any depth) or URLs.
+    LOGS are files, folders (searched to any depth) or URLs. An --outcome asks for its rates.
     """
     from results.rates import main_outcome, rates
     from results.table import check_ending, load, write
 
     check_ending(out)
     runs = load(logs, strict=strict, progress=True)
-    frame = runs if every_run else rates(runs, outcome or main_outcome(runs))
+    frame = rates(runs, outcome or main_outcome(runs)) if per_dose or outcome else runs
     click.echo(f"table: {write(frame, out)} ({len(frame)} rows)")
 
 

@@ -41,7 +41,10 @@ def test_plot_prints_the_numbers_and_the_figures_path(
 def test_table_writes_the_doses_or_every_run(logs: Path, tmp_path: Path) -> None:
     doses, runs = tmp_path / "doses.csv", tmp_path / "runs.csv"
     assert called("table", str(logs), "-o", str(doses), "--outcome", "benign") == 0
-    assert called("table", str(logs), "-o", str(runs), "--runs") == 0
+    assert called("table", str(logs), "-o", str(runs)) == 0
+    rates = tmp_path / "rates.csv"
+    assert called("table", str(logs), "-o", str(rates), "--rates") == 0
+    assert pd.read_csv(rates)["outcome"].unique().tolist() == ["blackmail"]
     assert pd.read_csv(doses)["outcome"].unique().tolist() == ["benign"]
     assert (len(pd.read_csv(doses)), len(pd.read_csv(runs))) == (5, 150)
 
@@ -89,9 +92,9 @@ def test_table_is_written_as_parquet_by_its_ending(
     logs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "runs.parquet"
-    assert called("table", str(logs), "-o", str(out), "--runs") == 0
+    assert called("table", str(logs), "-o", str(out)) == 0
     assert len(pd.read_parquet(out)) == 150
-    assert called("table", str(logs), "-o", str(tmp_path / "runs.xlsx"), "--runs") == 1
+    assert called("table", str(logs), "-o", str(tmp_path / "runs.xlsx")) == 1
     assert "written as .parquet or .csv" in capsys.readouterr().err
 
 
