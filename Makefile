@@ -1,5 +1,5 @@
 # One command each; every target sets up .venv by itself. PYTHON=... chooses the interpreter.
-.PHONY: help setup demo test calibration organism
+.PHONY: help setup demo test calibration organism simulation
 .DEFAULT_GOAL := help
 
 USABLE := import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))
@@ -16,7 +16,8 @@ help:
 	@echo "make demo         one dose-response figure on the bundled organism (minutes, CPU)"
 	@echo "make test         format, lint, types, tests"
 	@echo "make calibration  the full measurement behind results/reference (long)"
-	@echo "make organism     train the bundled organism anew and extract its vectors (45 minutes)"
+	@echo "make organism     train the bundled organism anew and extract its vectors (35 minutes)"
+	@echo "make simulation   are the statistics right? coverage, false positives, power (half an hour)"
 	@echo "make setup        only the virtual environment .venv"
 
 setup: $(READY)
@@ -40,7 +41,11 @@ calibration: $(READY)
 	$(BIN)/inspect eval evals/blackmail.py --model hf/local -T emotion=$(EMOTIONS),$(CONTROLS) -T variants=70 \
 	  --log-dir results/logs/calibration
 	$(BIN)/emodose plot results/logs/calibration -o results/reference/blackmail
-	$(BIN)/emodose table results/logs/calibration -o results/reference/blackmail.csv
+	$(BIN)/emodose table results/logs/calibration --rates -o results/reference/blackmail.csv
+
+simulation: $(READY)
+	$(BIN)/emodose simulate -o results/reference/simulation.csv --workers $$(nproc 2>/dev/null || echo 2)
+	$(BIN)/emodose methods -o results/reference/methods.md
 
 ORGANISM := steering/organisms/reference
 TEXTS := build/organism

@@ -37,7 +37,7 @@ def cli() -> None:
     """
 
 
-_logs = click.argument("logs", nargs=-1, required=True, type=click.Path(path_type=Path))
+_logs = click.argument("logs", nargs=-1, required=True)
 _outcome = click.option("--outcome", help="Outcome to count; the family's main one if not given.")
 _strict = click.option(
     "--strict", is_flag=True, help="Fail on a log that can't be used, instead of naming it."
@@ -51,7 +51,7 @@ _strict = click.option(
 )
 @_outcome
 @_strict
-def plot(logs: tuple[Path, ...], out: Path, outcome: str | None, strict: bool) -> None:
+def plot(logs: tuple[str, ...], out: Path, outcome: str | None, strict: bool) -> None:
     """Draw an outcome's rate against the dose, and print the numbers drawn."""
     from results.figure import dose_response
     from results.rates import as_text, main_outcome, rates
@@ -66,20 +66,134 @@ def plot(logs: tuple[Path, ...], out: Path, outcome: str | None, strict: bool) -
 
 @cli.command()
 @_logs
-@click.option("-o", "--out", required=True, type=click.Path(path_type=Path), help="FILE.csv to write.")
+@click.option(
+    "-o", "--out", required=True, type=click.Path(path_type=Path), help="FILE.csv or FILE.parquet to write."
+)
 @_outcome
-@click.option("--runs", "every_run", is_flag=True, help="One row per run instead of one per dose.")
+@click.option("--rates", "per_dose", is_flag=True, help="One row per dose, with rate and interval.")
 @_strict
-def table(logs: tuple[Path, ...], out: Path, outcome: str | None, every_run: bool, strict: bool) -> None:
-    """Write an outcome's rate per dose, or every run, as CSV."""
-    from results.rates import main_outcome, rates
-    from results.table import load
+def table(logs: tuple[str, ...], out: Path, outcome: str | None, per_dose: bool, strict: bool) -> None:
+    """Write one row per run, or an outcome's rate per dose, as CSV or Parquet.
 
-    runs = load(logs, strict=strict)
-    frame = runs if every_run else rates(runs, outcome or main_outcome(runs))
-    out.parent.mkdir(parents=True, exist_ok=True)
-    frame.to_csv(out, index=False)
-    click.echo(f"table: {out} ({len(frame)} rows)")
+    LOGS are files, folders (searched to any depth) or URLs. An --outcome asks for its rates.
+    """
+    from results.rates import main_outcome, rates
+    from results.table import check_ending, load, write
+
+    check_ending(out)
+    runs = load(logs, strict=strict, progress=True)
+    frame = rates(runs, outcome or main_outcome(runs)) if per_dose or outcome else runs
+    click.echo(f"table: {write(frame, out)} ({len(frame)} rows)")
+
+
+@cli.command()
+@_logs
+@click.option("--outcome", "chosen", multiple=True, help="Outcome to judge; all of them if not given.")
+@click.option(
+    "--hypotheses", type=click.Path(path_type=Path), help="YAML of what was declared before the runs."
+)
+@click.option(
+    "--correction", type=click.Choice(["holm", "benjamini-hochberg"]), default="holm", show_default=True,
+    help="Over vectors and strengths.",
+)  # fmt: skip
+@click.option(
+    "--these-scenarios", is_flag=True, help="Speak of these scenarios only, however many there are."
+)
+@click.option("--json", "json_out", type=click.Path(path_type=Path), help="FILE.json with every number.")
+@click.option("--figures", type=click.Path(path_type=Path), help="Folder for the figures, SVG and PNG.")
+@click.option(
+    "--tradeoff", "tradeoffs", nargs=2, multiple=True, metavar="ACROSS UP",
+    help="A figure of one rate against another, each family:outcome or family/twin:outcome.",
+)  # fmt: skip
+@_strict
+def analyse(
+    logs: tuple[str, ...], chosen: tuple[str, ...], hypotheses: Path | None, correction: Any,
+    these_scenarios: bool, json_out: Path | None, figures: Path | None,
+    tradeoffs: tuple[tuple[str, str], ...], strict: bool,
+) -> None:  # fmt: skip
+    """Say in plain words what the logs show, for every vector and outcome."""
+    from results import report
+    from results.analysis import analyse as conclude
+    from results.hypotheses import judge, read_hypotheses
+    from results.settings import Settings
+    from results.table import load
+    from results.units import THESE
+
+    settings = Settings(correction=correction)
+    declared = read_hypotheses(hypotheses) if hypotheses else None
+    runs = load(logs, strict=strict, progress=True)
+    found = conclude(runs, chosen, settings=settings, scope=THESE if these_scenarios else None)
+    results = None if declared is None else judge(declared, found, settings)
+    shown = chosen or tuple(sorted({str(family) for family in runs["family"]}))
+    click.echo(report.as_text(found, results, shown, settings))
+    if json_out:
+        json_out.parent.mkdir(parents=True, exist_ok=True)
+        json_out.write_text(report.as_json(found, results, runs.attrs["left_out"], settings), "utf-8")
+        click.echo(f"numbers: {json_out}")
+    if figures:
+        from results.gallery import draw_all
+        from results.tradeoff import Measure
+
+        pairs = [(Measure.parse(across), Measure.parse(up)) for across, up in tradeoffs]
+        for path in draw_all(found, figures, pairs, settings):
+            click.echo(f"figure: {path}")
+
+
+@cli.command()
+@click.argument("logs", nargs=-1)
+@click.option("--baseline", type=float, required=True, help="Rate without steering, 0 to 1.")
+@click.option("--effect", type=float, required=True, help="Difference to find, e.g. 0.1 or -0.1.")
+@click.option("--scenarios", default="3,8,12,20,30", show_default=True, help="Numbers to compare.")
+@click.option("--likeness", type=float, default=0.1, show_default=True, help="Correlation within a scenario.")
+@click.option("--spread", type=float, help="Standard deviation of the effect over scenarios; half of it.")
+@click.option("--vectors", type=click.IntRange(1), default=1, show_default=True)
+@click.option("--doses", type=click.IntRange(1), default=6, show_default=True)
+@click.option("--controls", type=click.IntRange(0), default=5, show_default=True)
+@click.option("--seconds-per-run", type=float, help="Speed, if no LOGS are given to measure it.")
+def plan(
+    logs: tuple[str, ...], baseline: float, effect: float, scenarios: str, likeness: float,
+    spread: float | None, vectors: int, doses: int, controls: int, seconds_per_run: float | None,
+) -> None:  # fmt: skip
+    """Say how many scenarios and runs an effect takes, and how long, at the speed of finished LOGS."""
+    from results.plan import Question, as_text, measured_speed
+    from results.plan import plan as planned
+    from results.table import TableError
+
+    words = [word.strip() for word in scenarios.split(",")]
+    if not all(word.isdigit() and int(word) > 0 for word in words):
+        raise TableError(f"--scenarios takes whole numbers like 8,12, not {scenarios!r}")
+    speed = measured_speed(logs) if logs else seconds_per_run
+    question = Question(baseline, effect, likeness, spread, vectors, doses, controls)
+    click.echo(as_text(question, planned(question, [int(word) for word in words], speed)))
+    if speed is not None:
+        click.echo(f"at {speed:.3g} s a run{' (measured)' if logs else ''}")
+
+
+@cli.command()
+@click.option("-o", "--out", type=click.Path(path_type=Path), help="FILE.md; printed if not given.")
+def methods(out: Path | None) -> None:
+    """Write the methods page: unit, clustering, correction, declaration, and the simulation behind them."""
+    from results.methods import page
+
+    if out is None:
+        click.echo(page())
+    else:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        out.write_text(page(), "utf-8")
+        click.echo(f"methods: {out}")
+
+
+@cli.command()
+@click.option("-o", "--out", required=True, type=click.Path(path_type=Path), help="FILE.csv to write.")
+@click.option("--workers", type=click.IntRange(1), default=1, show_default=True, help="Processes.")
+@click.option("--short", is_flag=True, help="A hundred experiments a cell: to see it work, not to clear.")
+def simulate(out: Path, workers: int, short: bool) -> None:
+    """Check the statistics on runs with known rates: coverage, false positives, power."""
+    from results.simulation import FIRST, MOST, cells, simulate, write
+
+    first, most = (100, 100) if short else (FIRST, MOST)
+    found = simulate(cells(), first=first, most=most, workers=workers, progress=True)
+    click.echo(f"simulation: {write(found, out)}")
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -14,19 +14,10 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from results.drawing import GREY, INK, ORGANISM_NOTE, STYLE, save
 from results.rates import SETTING, rates
 
-INK = "#1b3a5c"
-GREY = "#9a9a9a"
 PANELS_PER_ROW = 3
-ORGANISM_NOTE = "Organism: tells nothing about real language models."
-STYLE: Any = {
-    "font.size": 9,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "svg.hashsalt": "emodose",
-    "svg.fonttype": "none",
-}
 
 
 class Panel(NamedTuple):
@@ -63,7 +54,7 @@ def dose_response(table: pd.DataFrame, out: Path, outcome: str) -> tuple[Path, P
         figure.text(0.01, 0.012, "\n".join(notes), ha="left", va="bottom", fontsize=7.5, color="#333333")
         foot = (0.15 * len(notes) + 0.08) / height
         figure.tight_layout(rect=(0, foot, 1, 1 - 0.55 / height), h_pad=1.6, w_pad=1.4)
-        return _save(figure, out)
+        return save(figure, out)
 
 
 def _panels(points: pd.DataFrame) -> list[Panel]:
@@ -172,12 +163,3 @@ def _footnotes(points: pd.DataFrame, *, organism: bool) -> list[str]:
     if organism:
         notes.append(ORGANISM_NOTE)
     return notes
-
-
-def _save(figure: Figure, out: Path) -> tuple[Path, Path]:
-    stem = out.with_suffix("") if out.suffix in (".svg", ".png") else out
-    stem.parent.mkdir(parents=True, exist_ok=True)
-    svg, png = Path(f"{stem}.svg"), Path(f"{stem}.png")
-    figure.savefig(svg, metadata={"Date": None})
-    figure.savefig(png, dpi=160)
-    return svg, png

@@ -1,15 +1,15 @@
-"""Rates of an outcome per dose, and paired differences from the baseline, from the table of runs.
+"""Rates of an outcome per dose, from the table of runs.
 
 Nothing is pooled over what changes the question: model, family, twin, pressure, length, tools, split, arm,
-layers and positions each give rows of their own. Intervals are Inspect's own (`ci_wilson`, `ci`), so that
-they agree with what Inspect prints. This module reads no log and draws nothing.
+layers and positions each give rows of their own. Intervals are Inspect's own (`ci_wilson`), so that they
+agree with what Inspect prints. Differences from the baseline are the business of `results.difference`. This
+module reads no log and draws nothing.
 """
 
-from dataclasses import dataclass
 from typing import Any, cast
 
 import pandas as pd
-from inspect_ai.scorer import Metric, SampleScore, Score, ci, ci_wilson
+from inspect_ai.scorer import Metric, SampleScore, Score, ci_wilson
 
 from results.table import TableError, outcomes
 
@@ -94,63 +94,6 @@ def _bounds(
     ]
     bounds = cast(dict[str, float], cast(Any, metric)(scores))
     return float(bounds["lower"]), float(bounds["upper"])
-
-
-@dataclass(frozen=True)
-class PairedDifference:
-    """How much more often an outcome comes at one dose than at the baseline, in the same situations."""
-
-    mean: float
-    """Rate at the dose minus rate at the baseline, over the pairs."""
-    low: float
-    high: float
-    """95 % interval of the mean (Student's t)."""
-    n: int
-    """Pairs."""
-    lost: int
-    """Runs of the dose without a pair: errored or unscored on either side, or not run at the baseline."""
-
-
-PAIR = ("scenario", "scenario_version", "variant", "epoch", "run_seed")
-"""What a run shares with its baseline run; the random stream is made from it."""
-
-
-def paired_difference(
-    table: pd.DataFrame, vector: str, strength: float, outcome: str, *, cluster: str | None = None
-) -> PairedDifference:
-    """The difference of one dose from the baseline, paired by scenario, variant, epoch and random stream.
-
-    Without `cluster` the interval speaks of these scenarios; with `cluster="scenario"` of scenarios like
-    them, which is much wider where they are few. A table with more than one setting, or a dose with more than
-    one choice of layers or positions, is refused: narrow it first.
-    """
-    check_outcome(table, outcome)
-    at_dose = table[(table["vector"] == vector) & (table["strength"] == strength)]
-    if at_dose.empty:
-        steered = table[table["arm"] != "baseline"]
-        choices = sorted(
-            {f"{v} {s:+.3f}" for v, s in zip(steered["vector"], steered["strength"], strict=True)}
-        )
-        raise TableError(f"no run with {vector} {strength:+.3f}; there are: {', '.join(choices) or 'none'}")
-    for columns in (list(SETTING), ["layers", "positions"]):
-        several = at_dose[columns].drop_duplicates()
-        if len(several) > 1:
-            mixed = [column for column in columns if several[column].nunique(dropna=False) > 1]
-            raise TableError(
-                f"{vector} {strength:+.3f} was run with several values of {', '.join(mixed)}: choose one"
-            )
-    keys = [*SETTING, *PAIR]
-    columns = [*keys, "status", outcome]
-    pairs = at_dose[columns].merge(
-        table.loc[table["arm"] == "baseline", columns], on=keys, suffixes=("", "_base"), validate="one_to_one"
-    )
-    pairs = pairs[(pairs["status"] == "scored") & (pairs["status_base"] == "scored")]
-    if len(pairs) < 2:
-        raise TableError(f"{vector} {strength:+.3f}: {len(pairs)} runs have a baseline run to compare with")
-    difference = pairs[outcome] - pairs[f"{outcome}_base"]
-    clusters = pairs[cluster] if cluster else None
-    low, high = _bounds(ci(cluster="cluster" if cluster else None), difference, clusters)
-    return PairedDifference(float(difference.mean()), low, high, len(pairs), len(at_dose) - len(pairs))
 
 
 def check_outcome(table: pd.DataFrame, outcome: str) -> None:

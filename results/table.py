@@ -1,24 +1,37 @@
 """From Inspect's logs to one table with one row per run.
 
-Everything comes from two places of a log: the sample's metadata and the score's mapping of outcomes and
-flags. A log that can't be used (not finished, not ours, unreadable) is named on stderr and left out, never
-skipped in silence. An errored run stays in the table with its outcomes missing, so that it is counted and
-never scored 0. This module computes no rate and knows no family's list of outcomes: whatever the score maps
-and is not a flag is an outcome.
+Everything comes from two places of a log: the sample's metadata and the scores. Logs are read one after the
+other, and of each only what the table keeps stays in memory. A log that can't be used (not finished, not
+ours, unreadable, a steered run without receipts) is named on stderr and left out, never skipped in silence.
+An errored run stays in the table with its outcomes missing, so that it is counted and never scored 0. This
+module computes no rate and knows no family's list of outcomes: whatever the score maps and is not a flag is
+an outcome.
 """
 
 import json
 import math
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote, urlparse
 
+import click
 import pandas as pd
-from inspect_ai.analysis import EvalColumn, EvalModel, SampleColumn, samples_df
-from inspect_ai.analysis import SampleSummary as SUMMARY
-from inspect_ai.log import list_eval_logs, read_eval_log
+
+from results.logs import Header, TableError, find_logs, has_receipts, read_header, read_runs, scores_of
+
+__all__ = [
+    "FIXED",
+    "FLAGS",
+    "OPTIONAL",
+    "REQUIRED",
+    "TableError",
+    "check_ending",
+    "load",
+    "outcomes",
+    "write",
+]
 
 REQUIRED = (
     "family",
@@ -39,8 +52,9 @@ REQUIRED = (
 )
 """Metadata that every sample carries; a log without one of them is not ours."""
 
-OPTIONAL: dict[str, Any] = {"split": "", "run_seed": 0, "organism": False}
-"""Further metadata, with what its absence means."""
+OPTIONAL: dict[str, Any] = {"split": "", "run_seed": 0, "organism": False, "window": math.nan}
+"""Further metadata, with what its absence means. `window`: the largest |strength| at which the model was
+measured to stay coherent."""
 
 FLAGS = ("incoherent", "truncated", "eval_aware", "unscored")
 """Keys of the score that stand beside the outcome."""
@@ -48,34 +62,72 @@ FLAGS = ("incoherent", "truncated", "eval_aware", "unscored")
 RUN = ("task", "model", "model_fingerprint", "twin", "pressure", "length", "tools", "split", "run_seed")
 """What, together with the sample's id and its epoch, makes two rows the same run."""
 
-FIXED = ("id", "epoch", "task", "model", *REQUIRED, *OPTIONAL, *FLAGS, "status", "error", "log", "created")
+VERSIONS = (
+    ("scenario_version", ("family", "scenario")),
+    ("vector_hash", ("model", "model_fingerprint", "vector")),
+    ("detector_version", ("family",)),
+)
+"""What must not be mixed, and among which runs: runs of another version answer another question."""
+
+FIXED = (
+    "id", "epoch", "task", "model", *REQUIRED, *OPTIONAL, "detector_version", *FLAGS,
+    "status", "error", "log", "created",
+)  # fmt: skip
 """Every column that is not an outcome, in order."""
 
 
-class TableError(ValueError):
-    """Logs or a table from which the question asked can't be answered."""
-
-
-def load(paths: Iterable[str | Path], *, strict: bool = False) -> pd.DataFrame:
-    """One row per run of the logs at `paths` (files, or folders searched to any depth).
+def load(paths: Iterable[str | Path], *, strict: bool = False, progress: bool = False) -> pd.DataFrame:
+    """One row per run of the logs at `paths`: files, folders searched to any depth, URLs that fsspec reads.
 
     `status` is `scored`, `unscored` (no readable verdict) or `errored`; the outcomes of the last two are NaN.
-    A run that occurs more than once is kept as its newest log has it. `strict` raises where a log would
-    otherwise be named and left out.
+    A run that occurs more than once is kept as its newest log has it; of two versions of a scenario, a vector
+    or a detector the newest is kept. `strict` raises where something would otherwise be named and left out;
+    an unfinished log whose retry has finished is no such thing. What was left out is in `attrs["left_out"]`.
     """
-    tables = []
+    paths = list(paths)
+    left_out: list[str] = []
+
+    def leave_out(what: str) -> None:
+        if strict:
+            raise TableError(what)
+        left_out.append(what)
+        print(f"left out: {what}", file=sys.stderr)
+
+    headers = []
     for log in find_logs(paths):
         try:
-            tables.append(_load_one(log))
+            headers.append(read_header(log))
         except TableError as error:
-            if strict:
-                raise
-            print(f"left out: {error}", file=sys.stderr)
+            leave_out(str(error))
+    finished = {header.task_id for header in headers if header.status == "success"}
+    tables = []
+    seen = progress and sys.stderr.isatty()
+    bar: Any = click.progressbar(headers, label="logs", file=sys.stderr) if seen else nullcontext(headers)
+    with bar as steps:
+        for header in steps:
+            try:
+                if header.status != "success" and header.task_id in finished:
+                    print(f"{header.name}: taken up by a later log", file=sys.stderr)
+                    continue
+                tables.append(_load_one(header))
+            except TableError as error:
+                leave_out(str(error))
     if not tables:
-        raise TableError(f"no usable log in {', '.join(str(path) for path in paths) or 'nothing'}")
+        raise TableError(f"no usable log in {', '.join(map(str, paths)) or 'nothing'}")
     table = pd.concat(tables, ignore_index=True).sort_values("created", kind="stable")
-    table = table.drop_duplicates([*RUN, "id", "epoch"], keep="last").sort_index(ignore_index=True)
-    return table[[*FIXED, *outcomes(table)]]
+    table = table.drop_duplicates([*RUN, "id", "epoch"], keep="last")
+    for version, among in VERSIONS:
+        newest = table.groupby(list(among), dropna=False)[version].transform("last")
+        old = table[version].notna() & (table[version] != newest)
+        for source, runs in table[old].groupby("log"):
+            leave_out(
+                f"{source}: {len(runs)} runs with another {version.replace('_', ' ')} than newer logs "
+                f"({', '.join(sorted(set(runs[among[-1]])))}: {', '.join(sorted(set(runs[version])))})"
+            )
+        table = table[~old]
+    table = table.sort_index(ignore_index=True)[[*FIXED, *outcomes(table)]]
+    table.attrs["left_out"] = left_out
+    return table
 
 
 def outcomes(table: pd.DataFrame) -> list[str]:
@@ -83,60 +135,56 @@ def outcomes(table: pd.DataFrame) -> list[str]:
     return [str(column) for column in table.columns if column not in FIXED]
 
 
-def find_logs(paths: Iterable[str | Path]) -> list[Path]:
-    """The log files at `paths`, each once; a missing path or a folder without logs is an error."""
-    found: dict[Path, None] = {}
-    for path in map(Path, paths):
-        if path.is_file():
-            found[path] = None
-        elif path.is_dir():
-            inside = [_local(info.name) for info in list_eval_logs(str(path), descending=False)]
-            if not inside:
-                raise TableError(f"no log in {path}")
-            found.update(dict.fromkeys(inside))
-        else:
-            raise TableError(f"no such log file or folder: {path}")
-    return list(found)
+def check_ending(out: Path) -> Path:
+    """Refuse a name by which no table can be written."""
+    if out.suffix not in (".parquet", ".csv"):
+        raise TableError(
+            f"{out}: a table is written as .parquet or .csv, not {out.suffix or 'without ending'!r}"
+        )
+    return out
 
 
-def _local(name: str) -> Path:
-    return Path(unquote(urlparse(name).path)) if name.startswith("file:") else Path(name)
+def write(frame: pd.DataFrame, out: Path) -> Path:
+    """Write a table as `.parquet` or `.csv`, by the name's ending."""
+    check_ending(out).parent.mkdir(parents=True, exist_ok=True)
+    if out.suffix == ".csv":
+        frame.to_csv(out, index=False)
+    else:
+        frame.to_parquet(out, index=False)
+    return out
 
 
-def _load_one(log: Path) -> pd.DataFrame:
-    try:
-        status = read_eval_log(str(log), header_only=True).status
-    except Exception as error:  # whatever a damaged file makes the reader raise
-        raise TableError(f"{log.name}: not readable as a log ({type(error).__name__}: {error})") from error
-    if status != "success":
-        raise TableError(f"{log.name}: its status is {status!r}, not 'success'")
-    columns = [
-        EvalColumn("task", path="eval.task", required=True),
-        *(column for column in EvalModel if column.name == "model"),
-        EvalColumn("created", path="eval.created", required=True),
-        *(c for c in SUMMARY if isinstance(c, SampleColumn) and c.name in _SAMPLE_COLUMNS),
-    ]
-    raw = samples_df(str(log), columns=columns, quiet=True)
-    missing = [key for key in REQUIRED if f"metadata_{key}" not in raw.columns]
+def _load_one(header: Header) -> pd.DataFrame:
+    if header.status != "success":
+        raise TableError(f"{header.name}: its status is {header.status!r}, not 'success'")
+    records = read_runs(header)
+    keys = set().union(*records)
+    missing = [key for key in REQUIRED if f"metadata_{key}" not in keys]
     if missing:
-        raise TableError(f"{log.name}: not a log of emodose, its samples have no {', '.join(missing)}")
-    return pd.DataFrame([_row(record, log.name) for record in raw.to_dict("records")])
+        raise TableError(f"{header.name}: not a log of emodose, its samples have no {', '.join(missing)}")
+    rows = [_row(record, header.name) for record in records]
+    bare = [row["id"] for row, record in zip(rows, records, strict=True) if _lacks_receipts(row, record)]
+    if bare:
+        raise TableError(f"{header.name}: {len(bare)} steered runs have no receipt, the first is {bare[0]}")
+    return pd.DataFrame(rows)
 
 
-_SAMPLE_COLUMNS = ("id", "epoch", "metadata_*", "score_*", "error")
+def _lacks_receipts(row: dict[str, Any], record: dict[str, Any]) -> bool:
+    steered = row["arm"] in ("emotion", "control") and row["status"] == "scored"
+    return steered and not has_receipts(scores_of(record))
 
 
-def _row(record: dict[Any, Any], log: str) -> dict[str, Any]:
-    """One row of our table from one of Inspect's; missing values there are None, NaN or NA alike."""
-    record = {str(key): None if _absent(value) else value for key, value in record.items()}
+def _row(record: dict[str, Any], log: str) -> dict[str, Any]:
+    """One row of our table from one of Inspect's; missing values there are None."""
     row = {key: record[key] for key in ("id", "epoch", "task", "model", "created")}
     row |= {key: record[f"metadata_{key}"] for key in REQUIRED}
     row |= {key: _or(record.get(f"metadata_{key}"), default) for key, default in OPTIONAL.items()}
-    row["strength"] = float(row["strength"])
+    row |= {"strength": float(row["strength"]), "window": float(row["window"])}
     row["layers"] = "-".join(str(layer) for layer in json.loads(row["layers"] or "[]"))
     row |= {key: row[key] or "" for key in ("model_fingerprint", "vector_hash")}
 
-    score = _score(record, f"{log}: {row['id']}")
+    scores = scores_of(record)
+    score = _outcomes(scores, f"{log}: {row['id']}")
     flags = {flag: float(score.pop(flag, 0.0)) for flag in FLAGS}
     unreadable = not score or flags["unscored"] == 1 or any(math.isnan(v) for v in score.values())
     status = "errored" if record.get("error") else "unscored" if unreadable else "scored"
@@ -145,24 +193,25 @@ def _row(record: dict[Any, Any], log: str) -> dict[str, Any]:
     if status != "scored":
         score = dict.fromkeys(score, math.nan)
         flags = dict.fromkeys(FLAGS, math.nan) | {"unscored": float(status == "unscored")}
+    row |= {"detector_version": _detector(scores) if status == "scored" else None}
     return row | flags | {"status": status, "error": record.get("error") or "", "log": log} | score
 
 
-def _score(record: dict[str, Any], where: str) -> dict[str, float]:
+def _outcomes(scores: Sequence[dict[str, Any]], where: str) -> dict[str, float]:
     """The mappings of all scorers of a run as one; a scorer's lone number is no outcome."""
     merged: dict[str, float] = {}
-    for key, value in record.items():
-        if not (key.startswith("score_") and isinstance(value, str) and value.startswith("{")):
-            continue
-        for name, number in json.loads(value).items():
+    for score in scores:
+        value = score.get("value")
+        for name, number in value.items() if isinstance(value, dict) else ():
             if name in merged or name in set(FIXED) - set(FLAGS):
                 raise TableError(f"{where}: the name {name!r} in its score is taken")
             merged[name] = math.nan if number is None else float(number)
     return merged
 
 
-def _absent(value: object) -> bool:
-    return value is None or value is pd.NA or (isinstance(value, float) and math.isnan(value))
+def _detector(scores: Sequence[dict[str, Any]]) -> str:
+    versions = [(score.get("metadata") or {}).get("detector_version") for score in scores]
+    return "+".join(str(version) for version in versions if version is not None)
 
 
 def _or(value: Any, default: Any) -> Any:

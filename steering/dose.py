@@ -239,4 +239,5 @@ def _described(condition: Condition | Spoken, sample: Sample, api: object) -> di
         return {**condition.about(variant), "arm": condition.arm, "vector_hash": NOT_STEERABLE}
     library = api.library if isinstance(api, SteeredAPI) else None
     vector_hash = library.hash(condition) if library else NOT_STEERABLE
-    return {**condition.to_dict(), "arm": condition.arm, "vector_hash": vector_hash}
+    window = library.window if library else None
+    return {**condition.to_dict(), "arm": condition.arm, "vector_hash": vector_hash, "window": window}

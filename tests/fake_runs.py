@@ -61,7 +61,9 @@ def outcome() -> Scorer:
         if "unreadable" in words:
             return Score.unscored()
         value: dict[str, Any] = {name: int(name in words) for name in (*OUTCOMES, *FLAGS)}
-        return Score(value=value, answer=words[0], explanation=state.output.completion)
+        receipts = [] if "unproven" in words else [{"slug": state.sample_id}]
+        about = {"detector_version": "1", "receipts": receipts}
+        return Score(value=value, answer=words[0], explanation=state.output.completion, metadata=about)
 
     return score
 

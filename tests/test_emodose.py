@@ -1,5 +1,6 @@
 """The command line answers in words: what it wrote, or one line of what is wrong and exit status 1."""
 
+import json
 from pathlib import Path
 
 import pandas as pd
@@ -40,7 +41,10 @@ def test_plot_prints_the_numbers_and_the_figures_path(
 def test_table_writes_the_doses_or_every_run(logs: Path, tmp_path: Path) -> None:
     doses, runs = tmp_path / "doses.csv", tmp_path / "runs.csv"
     assert called("table", str(logs), "-o", str(doses), "--outcome", "benign") == 0
-    assert called("table", str(logs), "-o", str(runs), "--runs") == 0
+    assert called("table", str(logs), "-o", str(runs)) == 0
+    rates = tmp_path / "rates.csv"
+    assert called("table", str(logs), "-o", str(rates), "--rates") == 0
+    assert pd.read_csv(rates)["outcome"].unique().tolist() == ["blackmail"]
     assert pd.read_csv(doses)["outcome"].unique().tolist() == ["benign"]
     assert (len(pd.read_csv(doses)), len(pd.read_csv(runs))) == (5, 150)
 
@@ -56,7 +60,7 @@ def test_table_writes_the_doses_or_every_run(logs: Path, tmp_path: Path) -> None
             "unknown outcome 'blakmail'; choose from blackmail",
         ),
         (["plot", "nowhere", "-o", "x"], "no such log file or folder: nowhere"),
-        (["table", "LOGS", "-o", "LOGS"], "Is a directory"),
+        (["table", "LOGS", "-o", "LOGS"], "written as .parquet or .csv"),
     ],
 )
 def test_a_mistake_ends_in_one_line_and_status_1(
@@ -82,3 +86,54 @@ def test_strict_fails_where_a_log_would_be_left_out(
 def test_a_name_the_library_does_not_have_is_an_attribute_error() -> None:
     with pytest.raises(AttributeError, match="no attribute 'steeered'"):
         _ = emodose.steeered
+
+
+def test_table_is_written_as_parquet_by_its_ending(
+    logs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "runs.parquet"
+    assert called("table", str(logs), "-o", str(out)) == 0
+    assert len(pd.read_parquet(out)) == 150
+    assert called("table", str(logs), "-o", str(tmp_path / "runs.xlsx")) == 1
+    assert "written as .parquet or .csv" in capsys.readouterr().err
+
+
+def test_analyse_says_verdicts_judges_what_was_declared_and_draws(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    declared = tmp_path / "declared.yaml"
+    declared.write_text("- {vector: desperate, family: blackmail, outcome: blackmail, sign: raises}\n")
+    run(tmp_path / "logs", grid(["desperate"], variants=30))
+    words = ["analyse", str(tmp_path / "logs"), "--outcome", "blackmail", "--hypotheses", str(declared)]
+    words += ["--json", str(tmp_path / "a.json"), "--figures", str(tmp_path / "figures")]
+    assert called(*words) == 0
+    said = capsys.readouterr().out
+    assert "desperate raises blackmail (blackmail): confirmed" in said
+    assert "desperate: raises blackmail: +20 points" in said
+    assert json.loads((tmp_path / "a.json").read_text())["declared"][0]["fate"] == "confirmed"
+    assert (tmp_path / "figures" / "dose-response.svg").is_file()
+
+
+def test_plan_tells_runs_and_time_at_the_measured_speed(
+    logs: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert called("plan", "--baseline", "0.3", "--effect", "0.2", "--seconds-per-run", "0.5") == 0
+    assert "at 0.5 s a run" in capsys.readouterr().out
+    assert called("plan", str(logs), "--baseline", "0.3", "--effect", "-0.2", "--scenarios", "8") in (0, 1)
+    assert called("plan", "--baseline", "0.3", "--effect", "0.2", "--scenarios", "few") == 1
+    assert "whole numbers like 8,12, not 'few'" in capsys.readouterr().err
+
+
+def test_methods_prints_its_page(capsys: pytest.CaptureFixture[str]) -> None:
+    assert called("methods") == 0
+    assert "## What was corrected?" in capsys.readouterr().out
+
+
+def test_simulate_writes_the_table_of_every_cell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from results import simulation
+
+    few = list(simulation.cells((3,), (10,)))[:2]
+    monkeypatch.setattr(simulation, "cells", lambda: iter(few))
+    out = tmp_path / "simulation.csv"
+    assert called("simulate", "--short", "-o", str(out)) == 0
+    assert set(pd.read_csv(out)["experiments"]) == {100}

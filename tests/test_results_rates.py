@@ -1,4 +1,4 @@
-"""Rates, intervals and paired differences agree with a count by hand, and are never pooled over settings."""
+"""Rates and intervals agree with a count by hand, and are never pooled over settings."""
 
 import math
 from pathlib import Path
@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from fake_runs import STRENGTHS, grid, planted, run, sample
 
-from results.rates import SETTING, as_text, interval, main_outcome, paired_difference, rates
+from results.rates import SETTING, as_text, interval, main_outcome, rates
 from results.table import TableError, load
 
 
@@ -85,8 +85,6 @@ def test_runs_of_two_settings_are_never_pooled(tmp_path: Path, key: str) -> None
     run(tmp_path, samples)
     table = load([tmp_path])
     assert sorted(rates(table, "blackmail")["rate"]) == [0, 1]
-    with pytest.raises(TableError, match=f"several values of .*{key}"):
-        paired_difference(table, "calm", 0.1, "blackmail")
 
 
 def test_a_vector_at_two_layers_makes_two_curves_each_with_the_baseline(tmp_path: Path) -> None:
@@ -106,59 +104,11 @@ def test_a_vector_at_two_layers_makes_two_curves_each_with_the_baseline(tmp_path
     ]
 
 
-def test_the_paired_difference_is_the_mean_over_pairs_with_students_interval(table: pd.DataFrame) -> None:
-    found = paired_difference(table, "desperate", 0.1, "blackmail")
-    keys = ["scenario", "variant", "epoch"]
-    wide = table[table["vector"].isin(["none", "desperate"]) & table["strength"].isin([0, 0.1])]
-    wide = wide.pivot(index=keys, columns="strength", values="blackmail")
-    difference = wide[0.1] - wide[0.0]
-    assert (found.n, found.lost) == (30, 0)
-    assert found.mean == pytest.approx(difference.mean())
-    assert found.mean == pytest.approx(0.2)
-    half = 2.0452296421327 * difference.std() / math.sqrt(30)
-    assert (found.low, found.high) == pytest.approx((found.mean - half, found.mean + half))
-    nothing = paired_difference(table, "random:1", -0.1, "blackmail")
-    assert (nothing.mean, nothing.low, nothing.high) == (0, 0, 0)
-
-
-def test_the_clustered_paired_difference_uses_the_scenarios(tmp_path: Path) -> None:
-    samples = []
-    for scenario, changed in (("keycard", 1), ("orchard", 5), ("lighthouse", 9)):
-        for i in range(10):
-            samples.append(sample("benign", scenario, i, "calm", 0.0))
-            samples.append(sample("blackmail" if i < changed else "benign", scenario, i, "calm", 0.1))
-    run(tmp_path, samples)
-    table = load([tmp_path])
-    plain = paired_difference(table, "calm", 0.1, "blackmail")
-    clustered = paired_difference(table, "calm", 0.1, "blackmail", cluster="scenario")
-    assert clustered.mean == plain.mean == 0.5
-    assert clustered.low < 0 < plain.low
-
-
-def test_a_run_without_its_baseline_run_is_counted_as_lost(tmp_path: Path) -> None:
-    acts = {
-        0: ("benign", "blackmail"),
-        1: ("crash", "blackmail"),
-        2: ("benign", "unreadable"),
-        3: ("plea", "plea"),
-    }
-    samples = [
-        sample(act, "keycard", i, "calm", s)
-        for i, two in acts.items()
-        for act, s in zip(two, (0.0, 0.1), strict=True)
-    ]
-    run(tmp_path, [*samples, sample("blackmail", "keycard", 4, "calm", 0.1)])
-    found = paired_difference(load([tmp_path]), "calm", 0.1, "blackmail")
-    assert (found.n, found.lost, found.mean) == (2, 3, 0.5)
-
-
-def test_unknown_outcomes_and_doses_name_the_choices(table: pd.DataFrame) -> None:
+def test_unknown_outcomes_name_the_choices(table: pd.DataFrame) -> None:
     with pytest.raises(TableError, match="unknown outcome 'blakmail'; choose from blackmail, other_harm"):
         rates(table, "blakmail")
     with pytest.raises(TableError, match=r"unknown outcome 'incoherent'"):
         rates(table, "incoherent")
-    with pytest.raises(TableError, match=r"no run with calm \+0.300; there are: calm \+0.050"):
-        paired_difference(table, "calm", 0.3, "blackmail")
 
 
 def test_the_main_outcome_is_the_familys_name(table: pd.DataFrame) -> None:

@@ -3,12 +3,14 @@
 import math
 from pathlib import Path
 
+import fsspec
 import pandas as pd
 import pytest
 from fake_runs import FLAGS, OUTCOMES, grid, run, sample
 from inspect_ai.dataset import Sample
+from inspect_ai.log import read_eval_log, write_eval_log
 
-from results.table import FIXED, REQUIRED, TableError, load, outcomes
+from results.table import FIXED, REQUIRED, TableError, load, outcomes, write
 
 
 def test_one_row_per_run_with_every_key_of_metadata_and_score(tmp_path: Path) -> None:
@@ -106,3 +108,72 @@ def test_the_table_survives_csv_and_names_no_folder(tmp_path: Path) -> None:
     assert list(again.columns) == list(table.columns)
     assert again.loc[0, "plea"] == 1
     assert math.isnan(again.loc[1, "plea"])
+
+
+def test_a_killed_log_whose_retry_finished_is_no_complaint_and_gives_nothing_twice(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    log = run(tmp_path, [sample("plea", "keycard", i, "calm", 0.1) for i in range(4)])
+    killed = read_eval_log(log.location)
+    killed.status, killed.samples = "started", (killed.samples or [])[:2]
+    write_eval_log(killed, str(tmp_path / "2026-01-01T00-00-00+00-00_blackmail_killed.eval"))
+    assert len(load([tmp_path], strict=True)) == 4
+    assert "taken up by a later log" in capsys.readouterr().err
+    Path(log.location).unlink()
+    with pytest.raises(TableError, match="status is 'started'"):
+        load([tmp_path], strict=True)
+
+
+def test_steered_runs_without_receipts_leave_the_whole_log_out_by_name(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run(tmp_path / "proven", [sample("plea", "keycard", 0, "calm", 0.1)])
+    run(tmp_path / "bare", [sample(f"plea{' unproven' * i}", "keycard", i, "calm", 0.1) for i in range(2)])
+    assert len(load([tmp_path])) == 1
+    said = capsys.readouterr().err
+    assert "1 steered runs have no receipt, the first is blackmail/keycard/1/calm+0.100_L3_all" in said
+    run(tmp_path / "baseline", [sample("plea unproven", "keycard", 0, "calm", 0.0)])
+    assert len(load([tmp_path / "baseline"], strict=True)) == 1
+
+
+@pytest.mark.parametrize(("key", "value"), [("scenario_version", "2-def"), ("vector_hash", "cafe")])
+def test_runs_of_an_older_version_are_left_out_loudly(
+    tmp_path: Path, key: str, value: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run(tmp_path, [sample("plea", "keycard", i, "calm", 0.1) for i in range(3)])
+    run(tmp_path, [sample("plea", "keycard", i, "calm", 0.1, **{key: value}) for i in range(3, 5)])
+    table = load([tmp_path])
+    assert table[key].tolist() == [value] * 2
+    assert f"3 runs with another {key.replace('_', ' ')} than newer logs" in capsys.readouterr().err
+    assert len(table.attrs["left_out"]) == 1
+    with pytest.raises(TableError, match="3 runs with another"):
+        load([tmp_path], strict=True)
+
+
+def test_logs_are_read_from_urls(tmp_path: Path) -> None:
+    log = Path(run(tmp_path, [sample("plea", "keycard", i, "calm", 0.1) for i in range(3)]).location)
+    files = fsspec.filesystem("memory")
+    files.pipe(f"/emodose-logs/deep/{log.name}", log.read_bytes())
+    local = load([log])
+    for url in ("memory://emodose-logs", f"memory://emodose-logs/deep/{log.name}"):
+        pd.testing.assert_frame_equal(load([url], strict=True), local)
+    assert len(load([log.as_uri(), log])) == 3
+    with pytest.raises(TableError, match="memory://emodose-nothing"):
+        load(["memory://emodose-nothing"])
+
+
+def test_a_table_is_the_same_from_parquet_and_an_unknown_ending_is_refused(tmp_path: Path) -> None:
+    run(tmp_path, [sample(act, "keycard", i, "calm", 0.1) for i, act in enumerate(("plea", "crash"))])
+    table = load([tmp_path])
+    again = pd.read_parquet(write(table, tmp_path / "new" / "runs.parquet"))
+    pd.testing.assert_frame_equal(again, table)
+    with pytest.raises(TableError, match=r"written as \.parquet or \.csv, not '\.xlsx'"):
+        write(table, tmp_path / "runs.xlsx")
+
+
+def test_the_coherent_window_travels_and_its_absence_is_no_number(tmp_path: Path) -> None:
+    run(tmp_path, [sample("plea", "keycard", 0, "calm", 0.1, window=0.2)])
+    run(tmp_path, [sample("plea", "keycard", 1, "calm", 0.1, window=None)])
+    assert load([tmp_path]).sort_values("variant")["window"].tolist() == pytest.approx(
+        [0.2, math.nan], nan_ok=True
+    )

@@ -224,6 +224,15 @@ def test_samples_come_scenario_outer_and_dose_inner(hf_model):
     assert samples[0].metadata == {"scenario": "a"}
 
 
+def test_the_vectors_coherent_window_travels_with_every_sample(hf_model, make_library, tmp_path):
+    make_library(hf_model.api.model, tmp_path / "measured", "desperate", window=0.6)
+    model = steered_model(hf_model, str(tmp_path / "measured"))
+    samples = dosed(
+        [Sample(input="x", id="x")], conditions_for(model, "desperate", None, "auto", "all"), model, 1
+    )
+    assert {sample.metadata["window"] for sample in samples} == {0.6}
+
+
 def test_a_setting_is_what_was_given_then_what_the_folder_declares_then_the_fallback(hf_model):
     model = steered_model(hf_model)
     assert setting(model, "length", "short", "full") == "short"

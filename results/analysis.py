@@ -1,0 +1,125 @@
+"""From the table of runs to conclusions: every curve, corrected for how many were looked at, with its
+verdict.
+
+Per outcome, setting and vector, over all runs and over the coherent ones. What is computed of a single curve
+is in `results.curves`; here is what follows from looking at several.
+"""
+
+from collections.abc import Sequence
+from copy import copy
+from pathlib import Path
+from typing import Any, cast
+
+import pandas as pd
+
+from results import clearance, curves
+from results.controls import rank
+from results.corrections import adjust
+from results.curves import Curve
+from results.difference import pairs
+from results.rates import SETTING, check_outcome
+from results.settings import DEFAULT, Settings
+from results.table import TableError, outcomes
+from results.units import LIKE_THESE, Scope
+from results.verdicts import verdict
+
+RUNS = ("all", "coherent")
+
+
+def analyse(
+    table: pd.DataFrame,
+    chosen: Sequence[str] = (),
+    *,
+    settings: Settings = DEFAULT,
+    scope: Scope | None = None,
+    simulation: Path = clearance.TABLE,
+) -> list[Curve]:
+    """Every curve of the `chosen` outcomes (all that occur, if none), over all and over coherent runs.
+
+    The scope is what the number of scenarios allows by the simulation's table, unless one is given.
+    """
+    for outcome in chosen:
+        check_outcome(table, outcome)
+    found: list[Curve] = []
+    for setting, runs in table.groupby(list(SETTING), dropna=False):
+        named = dict(zip(SETTING, cast(tuple[Any, ...], setting), strict=True))
+        own = [name for name in outcomes(table) if runs[name].notna().any()]
+        for outcome in own:
+            if chosen and outcome not in chosen:
+                continue
+            for kind in RUNS:
+                some = runs if kind == "all" else curves.coherent_only(runs)
+                found += _together(_curves(some, named, outcome, kind, settings, scope, simulation), settings)
+    if not found:
+        raise TableError("no steered run to analyse: the table holds baselines only")
+    return found
+
+
+def _curves(
+    runs: pd.DataFrame, setting: dict[str, Any], outcome: str, kind: str, settings: Settings,
+    scope: Scope | None, simulation: Path,
+) -> list[Curve]:  # fmt: skip
+    baseline = runs[runs["arm"] == "baseline"]
+    steered = runs[~runs["arm"].isin(["baseline", "prompt"])]
+    found = []
+    bases: dict[Scope, Any] = {}
+    for (arm, vector, layers, positions), some in steered.groupby(["arm", "vector", "layers", "positions"]):
+        scenarios = int(some["scenario"].nunique())
+        choice = clearance.choose(scenarios, settings, simulation)
+        if scope is not None and scope != choice.scope:
+            used = clearance.USED[scope]
+            passed = all(clearance.cleared(m, scope, scenarios, settings, simulation) for m in used)
+            choice = clearance.Choice(scope, passed)
+        trend, shape = curves.over_dose(some, baseline, outcome, choice.scope, settings)
+        if choice.scope not in bases:
+            point = curves.point(baseline, 0.0, outcome, choice.scope, settings) if len(baseline) else None
+            bases[choice.scope] = point
+        both = pairs(some, baseline, outcome)
+        fits = clearance.cleared("logistic", LIKE_THESE, scenarios, settings, simulation)
+        found.append(
+            Curve(
+                setting=setting, outcome=outcome, runs=kind, arm=str(arm), vector=str(vector),
+                layers=str(layers), positions=str(positions), scope=choice.scope, cleared=choice.cleared,
+                organism=bool(some["organism"].astype(bool).any()),
+                points=curves.points(some, copy(bases[choice.scope]), both, outcome, choice.scope, settings),
+                trend=trend, shape=shape,
+                logistic=curves.logistic_trend(some, baseline, outcome) if fits else None,
+                per_scenario=curves.per_scenario(both, settings)
+                if arm == "emotion" and kind == "all"
+                else [],
+            )
+        )  # fmt: skip
+    return found
+
+
+def _together(found: list[Curve], settings: Settings) -> list[Curve]:
+    """Corrections over the emotions, ranks among the controls, then the verdicts."""
+    emotions = [curve for curve in found if curve.arm == "emotion"]
+    for few in ([c for c in found if c.arm == arm] for arm in ("emotion", "control")):
+        doses = [point for curve in few for point in curve.doses]
+        raw = [point.difference.p if point.difference else float("nan") for point in doses]
+        for point, p in zip(doses, adjust(raw, settings.correction), strict=True):
+            point.p_adjusted = p
+        for name in ("trend", "shape"):
+            corrected = adjust([getattr(curve, name).p for curve in few], settings.correction)
+            for curve, p in zip(few, corrected, strict=True):
+                setattr(curve, f"{name}_p_adjusted", p)
+    for curve in emotions:
+        controls = [
+            c
+            for c in found
+            if c.arm == "control" and (c.layers, c.positions) == (curve.layers, curve.positions)
+        ]
+        curve.rank = rank(curve.trend.slope, [c.trend.slope for c in controls])
+        for point in curve.doses:
+            if point.difference:
+                there = [
+                    p.difference.mean
+                    for c in controls
+                    for p in c.doses
+                    if p.strength == point.strength and p.difference
+                ]
+                point.rank = rank(point.difference.mean, there)
+    for curve in found:
+        curve.verdict = verdict(curve, settings)
+    return found

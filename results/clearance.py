@@ -1,0 +1,66 @@
+"""Which method may be used for how many scenarios: what the committed simulation table clears.
+
+A method is cleared for G scenarios where, in every simulated cell with the largest number of scenarios that
+is not above G, its intervals covered and its tests kept their false positives within the limits of the
+settings. Without a table nothing is cleared, and a report says so.
+"""
+
+from functools import lru_cache
+from pathlib import Path
+from typing import NamedTuple
+
+import pandas as pd
+
+from results.settings import DEFAULT, Settings
+from results.units import LIKE_THESE, THESE, Scope
+
+TABLE = Path(__file__).parent / "reference" / "simulation.csv"
+
+USED = {
+    LIKE_THESE: ("guarded Wilson interval", "difference", "difference, any dose", "slope", "shape"),
+    THESE: ("Wilson interval", "difference", "difference, any dose", "slope", "shape"),
+}
+"""The methods that a report rests on, by scope; all of a scope must be cleared for it to be used."""
+
+
+class Choice(NamedTuple):
+    """The scope that so many scenarios allow."""
+
+    scope: Scope
+    cleared: bool
+    """False: even this one did not pass, or was not simulated."""
+
+
+@lru_cache(maxsize=4)
+def _worst(path: Path) -> pd.DataFrame:
+    table = pd.read_csv(path)
+    keys = ["scope", "method", "scenarios"]
+    low = table[table["quantity"] == "coverage"].groupby(keys)["value"].min().rename("coverage")
+    high = (
+        table[table["quantity"] == "false positives"].groupby(keys)["value"].max().rename("false_positives")
+    )
+    return pd.concat([low, high], axis=1).reset_index()
+
+
+def cleared(
+    method: str, scope: Scope, scenarios: int, settings: Settings = DEFAULT, path: Path = TABLE
+) -> bool:
+    """Whether the table clears one method for that many scenarios."""
+    if not path.is_file():
+        return False
+    worst = _worst(path)
+    some = worst[(worst["method"] == method) & (worst["scope"] == scope) & (worst["scenarios"] <= scenarios)]
+    if some.empty:
+        return False
+    row = some.sort_values("scenarios").iloc[-1]
+    covers = pd.isna(row["coverage"]) or row["coverage"] >= settings.least_coverage
+    keeps = pd.isna(row["false_positives"]) or row["false_positives"] <= settings.most_false_positives
+    return bool(covers and keeps)
+
+
+def choose(scenarios: int, settings: Settings = DEFAULT, path: Path = TABLE) -> Choice:
+    """Scenarios like these, where everything used is cleared for so many; else these scenarios."""
+    for scope in (LIKE_THESE, THESE):
+        if all(cleared(method, scope, scenarios, settings, path) for method in USED[scope]):
+            return Choice(scope, True)
+    return Choice(THESE, False)

@@ -1,0 +1,38 @@
+"""Where an emotion stands among random directions of equal norm.
+
+Random directions also change behaviour, so an effect counts for an emotion only where it is larger than
+theirs. The sign of a random direction means nothing, so sizes are compared. K controls give no p-value below
+1 / (K + 1).
+"""
+
+from collections.abc import Sequence
+from math import ceil, isfinite
+from typing import NamedTuple
+
+from results.settings import DEFAULT, Settings
+
+
+class Rank(NamedTuple):
+    """An effect among its controls."""
+
+    p: float
+    """Share of controls and the emotion itself whose effect is at least as large."""
+    rank: int
+    """1 is larger than every control."""
+    controls: int
+    largest: float
+    """The largest effect of a control, as a size."""
+
+
+def rank(effect: float, controls: Sequence[float]) -> Rank | None:
+    """The rank of `effect` by size among the controls' effects; None without controls or effect."""
+    sizes = [abs(control) for control in controls if isfinite(control)]
+    if not sizes or not isfinite(effect):
+        return None
+    as_large = sum(size >= abs(effect) for size in sizes)
+    return Rank((1 + as_large) / (1 + len(sizes)), 1 + as_large, len(sizes), max(sizes))
+
+
+def controls_needed(settings: Settings = DEFAULT) -> int:
+    """Controls without which no rank can reach alpha."""
+    return ceil(1 / settings.alpha) - 1

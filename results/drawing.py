@@ -1,0 +1,116 @@
+"""What all figures share: a style that survives grey and colour-blind readers, and how one is finished and
+saved.
+
+A finished figure says what was measured on which model, with how many runs, what its bars are, and, where the
+model is an organism, that it tells nothing about real language models.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from textwrap import wrap
+from typing import Any
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from results.curves import Curve
+
+INK = "#1b3a5c"
+GREY = "#9a9a9a"
+BAND = "#cccccc"
+ORGANISM_NOTE = "Organism: tells nothing about real language models."
+UNIT = "strength (multiples of the mean residual norm)"
+STYLE: Any = {
+    "font.size": 9,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "svg.hashsalt": "emodose",
+    "svg.fonttype": "none",
+}
+
+
+def words(name: str) -> str:
+    """An outcome or a vector as it is read aloud."""
+    return name.replace("_", " ")
+
+
+def dose(strength: float) -> str:
+    """A strength as it stands on an axis."""
+    return "0" if strength == 0 else f"{strength:+g}"
+
+
+def columns_for(panels: int) -> int:
+    """Columns in which so many panels stand without a lonely last one."""
+    return 2 if panels == 4 else min(3, panels)
+
+
+def setting_line(curves: Sequence[Curve]) -> str:
+    """What all the curves share: model, twin, pressure, length, layers."""
+    shared = []
+    for key, usual in (("model", None), ("twin", "main"), ("pressure", None), ("length", None)):
+        values = {str(curve.setting[key]) for curve in curves}
+        if len(values) == 1 and (value := values.pop()) not in ("", usual):
+            shared.append(value if key in ("model", "length") else f"{key}\u00a0{value}")
+    layers = {curve.layers for curve in curves if curve.layers}
+    if len(layers) == 1:
+        shared.append(f"layer\u00a0{layers.pop()}")
+    return ", ".join(shared)
+
+
+def bars_note(curves: Sequence[Curve]) -> str:
+    """What an interval on these curves is."""
+    scopes = " and ".join(sorted({curve.scope for curve in curves}))
+    counts = sorted({point.scenarios for curve in curves for point in curve.points if point.n})
+    few = f"{counts[0]}" if len(counts) == 1 else f"{counts[0]} to {counts[-1]}" if counts else "0"
+    text = f"Intervals: 95 %, speaking of {scopes} ({few})."
+    if not all(curve.cleared for curve in curves):
+        text += " Not cleared by simulation for so few."
+    left = sum(p.errored + p.unscored for c in curves for p in c.doses)
+    return text + (f" {left} errored or unscored runs are not in n." if left else "")
+
+
+def finish(
+    figure: Figure,
+    title: str,
+    notes: Sequence[str],
+    curves: Sequence[Curve],
+    *,
+    legend: Axes | None = None,
+    columns: int = 4,
+) -> None:
+    """Title, the legend of one of its axes under it, footnotes, and the space for all of them."""
+    width, height = figure.get_size_inches()
+    notes = [*notes, ORGANISM_NOTE] if any(curve.organism for curve in curves) else list(notes)
+    lines = [line for note in notes for line in wrap(note, int(15.5 * width))]
+    head = wrap(title, int(11.5 * width))
+    figure.text(
+        0.01, 1 - 0.1 / height, "\n".join(head), ha="left", va="top", fontsize=10.5, fontweight="bold"
+    )
+    top = 0.25 + 0.17 * len(head)
+    if legend is not None:
+        handles, names = legend.get_legend_handles_labels()
+        place: Any = {"loc": "upper left", "bbox_to_anchor": (0, 1 - (top - 0.1) / height)}
+        figure.legend(
+            handles,
+            names,
+            ncols=columns,
+            fontsize=8,
+            frameon=False,
+            columnspacing=1.2,
+            handlelength=1.8,
+            **place,
+        )
+        top += 0.2 * -(-len(names) // columns)
+    figure.text(0.01, 0.06 / height, "\n".join(lines), ha="left", va="bottom", fontsize=7.5, color="#333333")
+    foot = (0.15 * len(lines) + 0.15) / height
+    figure.tight_layout(rect=(0, foot, 1, 1 - top / height), h_pad=1.4, w_pad=1.2)
+
+
+def save(figure: Figure, out: Path) -> tuple[Path, Path]:
+    """Write `out`.svg and `out`.png, the same bytes from the same figure."""
+    stem = out.with_suffix("") if out.suffix in (".svg", ".png") else out
+    stem.parent.mkdir(parents=True, exist_ok=True)
+    svg, png = Path(f"{stem}.svg"), Path(f"{stem}.png")
+    figure.savefig(svg, metadata={"Date": None})
+    figure.savefig(png, dpi=160)
+    return svg, png

@@ -1,0 +1,80 @@
+"""Heat map over vectors: the difference from the baseline at every dose, as a number in its cell.
+
+The sign is printed, since the dark ends of a two-sided scale look alike in grey.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import matplotlib
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+
+from results.curves import Curve
+from results.drawing import STYLE, UNIT, dose, finish, save, setting_line, words
+from results.settings import DEFAULT, Settings
+
+
+def heatmap(curves: Sequence[Curve], out: Path, settings: Settings = DEFAULT) -> tuple[Path, Path]:
+    """One row per vector, controls last, each in the order of its trend; one column per strength."""
+    ordered = sorted(curves, key=lambda c: (c.arm == "control", -_number(c.trend.slope)))
+    strengths = sorted({point.strength for curve in ordered for point in curve.doses})
+    grid = np.full((len(ordered), len(strengths)), np.nan)
+    for line, curve in enumerate(ordered):
+        for point in curve.doses:
+            if point.difference:
+                grid[line, strengths.index(point.strength)] = 100 * point.difference.mean
+    limit = max(10.0, float(np.nanmax(np.abs(grid))) if np.isfinite(grid).any() else 10.0)
+    size = (max(5.6, 0.62 * len(strengths) + 2.6), max(1.3, 0.3 * len(ordered)) + 1.95)
+    with matplotlib.rc_context(STYLE):
+        figure = Figure(figsize=size)
+        axis = figure.subplots()
+        shown = axis.imshow(grid, cmap="PuOr_r", vmin=-limit, vmax=limit, aspect="auto")
+        for line, curve in enumerate(ordered):
+            for point in curve.doses:
+                column = strengths.index(point.strength)
+                value = grid[line, column]
+                if not np.isfinite(value):
+                    continue
+                dark = abs(value) > 0.6 * limit
+                mark = "" if point.judged else "?"
+                axis.text(
+                    column, line, f"{value:+.0f}{mark}", ha="center", va="center", fontsize=8,
+                    color="white" if dark else "black",
+                    fontweight="bold" if point.differs(settings) else "normal",
+                    fontstyle="italic" if point.in_window is False else "normal",
+                )  # fmt: skip
+                if point.differs(settings):
+                    axis.add_patch(
+                        Rectangle((column - 0.48, line - 0.46), 0.96, 0.92, fill=False, ec="black", lw=1.2)
+                    )
+        emotions = sum(curve.arm != "control" for curve in ordered)
+        if 0 < emotions < len(ordered):
+            axis.axhline(emotions - 0.5, color="black", lw=2)
+        axis.set_xticks(range(len(strengths)), [dose(s) for s in strengths])
+        axis.set_yticks(range(len(ordered)), [words(curve.vector) for curve in ordered])
+        axis.tick_params(length=0)
+        axis.set_xlabel(UNIT, fontsize=8)
+        for spine in axis.spines.values():
+            spine.set_visible(False)
+        bar = figure.colorbar(shown, ax=axis, fraction=0.05, pad=0.03)
+        bar.set_label("difference from baseline (points)", fontsize=8)
+        bases = [c.baseline for c in ordered if c.baseline and c.baseline.n]
+        n = [point.n for curve in ordered for point in curve.doses]
+        base = f" Baseline {100 * bases[0].rate:.0f} % of {bases[0].n} runs." if bases else ""
+        runs = f"{min(n)}" if min(n) == max(n) else f"{min(n)} to {max(n)}"
+        notes = [
+            f"n {runs} runs a cell.{base} Framed and bold: {settings.correction.capitalize()}-corrected p "
+            f"< {settings.alpha:g} over "
+            "vectors and strengths (controls among themselves), interval without 0. Italic: outside the "
+            "coherent "
+            "window. ?: too many errors to judge.",
+        ]
+        title = f"Difference in {words(ordered[0].outcome)} by vector and dose: {setting_line(curves)}"
+        finish(figure, title, notes, curves)
+        return save(figure, out)
+
+
+def _number(value: float) -> float:
+    return value if np.isfinite(value) else 0.0
