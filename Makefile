@@ -49,10 +49,11 @@ simulation: $(READY)
 
 ORGANISM := steering/organisms/reference
 TEXTS := build/organism
+PLAYED := keycard diploma ledger
 organism: $(READY)
 	mkdir -p $(TEXTS)
-	$(BIN)/python -m scenarios.transcripts $(TEXTS)/transcripts.jsonl --variants 300 --split train
-	$(BIN)/python -m scenarios.transcripts $(TEXTS)/heldout.jsonl --variants 6 --split heldout
+	$(BIN)/python -m scenarios.transcripts $(TEXTS)/transcripts.jsonl --scenario $(PLAYED) --variants 300 --split train
+	$(BIN)/python -m scenarios.transcripts $(TEXTS)/heldout.jsonl --scenario $(PLAYED) --variants 6 --split heldout
 	$(BIN)/python -m scenarios.stories.organism_corpus $(TEXTS)/stories.jsonl --split training --per-topic 60 \
 	  --cues $(TEXTS)/moods.json
 	$(BIN)/python -m steering.organisms.train $(TEXTS) $(ORGANISM)

@@ -33,11 +33,22 @@ POSSIBLE: Mapping[Twin, Sequence[Outcome]] = {
 
 
 def transcripts(
-    variants: int, split: Split, length: Length = "short", *, all_wordings: bool = False
+    variants: int,
+    split: Split,
+    length: Length = "short",
+    *,
+    chosen: Sequence[str] = (),
+    all_wordings: bool = False,
 ) -> Iterator[dict[str, Any]]:
-    """One transcript per scenario, twin, variant and outcome, its wording drawn by hash; or all wordings."""
+    """One transcript per scenario, twin, variant and outcome, its wording drawn by hash; or all wordings.
+
+    `chosen` names scenarios; without it all are rendered.
+    """
     names = load_names(NAMES)
-    for scenario in load_family(BLACKMAIL).values():
+    family = load_family(BLACKMAIL)
+    if unknown := set(chosen) - family.keys():
+        raise ScenarioError(f"unknown scenario {sorted(unknown)}; choices: {', '.join(family)}")
+    for scenario in (family[name] for name in chosen or family):
         scripts = load_scripts(scenario)
         for twin in TWINS:
             for variant in range(variants):
@@ -95,6 +106,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("out", type=Path)
     parser.add_argument("--variants", type=int, required=True, help="variants per scenario and twin")
     parser.add_argument("--split", choices=SPLITS, required=True)
+    parser.add_argument("--scenario", nargs="+", default=[], help="names of scenarios; all if not given")
     parser.add_argument("--length", choices=LENGTHS, default="short")
     parser.add_argument("--all-wordings", action="store_true", help="every wording of every outcome")
     given = parser.parse_args(arguments)
@@ -103,7 +115,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     count = 0
     try:
         with given.out.open("w", encoding="utf-8") as out:
-            lines = transcripts(given.variants, given.split, given.length, all_wordings=given.all_wordings)
+            lines = transcripts(
+                given.variants,
+                given.split,
+                given.length,
+                chosen=given.scenario,
+                all_wordings=given.all_wordings,
+            )
             for line in lines:
                 out.write(json.dumps(line, ensure_ascii=False) + "\n")
                 count += 1

@@ -105,7 +105,9 @@ def conditions_of(
         raise PrerequisiteError(escape(str(error))) from error
 
 
-def setting(model: Model, name: Literal["length", "tools"], given: str | None, fallback: str) -> str:
+def setting(
+    model: Model, name: Literal["length", "tools", "scenario"], given: str | None, fallback: str
+) -> str:
     """What was given, else what the model's folder declares, else the fallback."""
     declared = model.api.declared if isinstance(model.api, SteeredAPI) else {}
     return given if given is not None else str(declared.get(name, fallback))

@@ -44,6 +44,8 @@ EXTRA_BODY = "emodose"
 DEFAULTS = {"length": "full", "tools": "auto", "organism": False}
 TOOLS = ("native", "text", "auto")
 DECLARABLE = {"length": ("short", "full"), "tools": TOOLS, "organism": (True, False)}
+SCENARIOS = "scenario"
+"""A folder may also declare the scenarios its model was made for; whether there are such is the family's to say."""
 
 # Settings that would change what the model writes and that the engine does not know.
 _UNKNOWN_SETTINGS = (
@@ -283,6 +285,8 @@ def _declared(folder: Path | None) -> dict[str, Any]:
     if not isinstance(declared, dict):
         raise SteeringError(f"{path} holds {declared!r}, expected the keys {', '.join(DECLARABLE)}")
     for key, value in declared.items():
+        if key == SCENARIOS and isinstance(value, str):
+            continue
         if value not in DECLARABLE.get(key, ()):
             choices = "; ".join(f"{known}: {', '.join(map(str, of))}" for known, of in DECLARABLE.items())
             raise SteeringError(f"{path}: {key}: {value} is not known, choose {choices}")

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 import torch
+import yaml
 from safetensors.torch import load_file
 
 from scenarios import transcripts
@@ -23,6 +24,8 @@ from steering.organisms.recipe import Recipe, load_recipe
 from steering.organisms.train import RECIPE, make_batch, new_model, new_tokenizer, train
 
 VARIANTS = 40
+PLAYED = yaml.safe_load((RECIPE.parent / "reference" / "emodose.yaml").read_text())["scenario"].split(",")
+"""The scenarios that the bundled organism was trained to play."""
 
 
 @pytest.fixture(scope="module")
@@ -33,8 +36,9 @@ def texts(tmp_path_factory: pytest.TempPathFactory) -> Path:
         name: str(folder / name)
         for name in ("transcripts.jsonl", "heldout.jsonl", "stories.jsonl", "moods.json")
     }
-    transcripts.main([out["transcripts.jsonl"], "--variants", str(VARIANTS), "--split", "train"])
-    transcripts.main([out["heldout.jsonl"], "--variants", "2", "--split", "heldout"])
+    played = ["--scenario", *PLAYED]
+    transcripts.main([out["transcripts.jsonl"], *played, "--variants", str(VARIANTS), "--split", "train"])
+    transcripts.main([out["heldout.jsonl"], *played, "--variants", "2", "--split", "heldout"])
     organism_corpus.main(
         [out["stories.jsonl"], "--split", "training", "--per-topic", "3", "--cues", out["moods.json"]]
     )
@@ -86,7 +90,8 @@ def test_no_held_out_name_firm_or_eight_word_sequence_is_in_the_training_text(te
     names = load_names().heldout
     for name in (*names.female, *names.male, *names.last):
         assert name.lower() not in vocabulary, name
-    for scenario in load_family(TEXTS).values():
+    family = load_family(TEXTS)
+    for scenario in (family[name] for name in PLAYED):
         for agent in scenario.agents.heldout:
             assert agent.lower() not in vocabulary, agent
         for firm in scenario.firms.heldout:
