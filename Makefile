@@ -1,5 +1,5 @@
 # One command each; every target sets up .venv by itself. PYTHON=... chooses the interpreter.
-.PHONY: help setup demo test calibration organism simulation
+.PHONY: help setup demo test calibration calibrate-emotions calibrate-controls organism simulation
 .DEFAULT_GOAL := help
 
 USABLE := import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))
@@ -37,11 +37,19 @@ demo: $(READY)
 
 EMOTIONS := desperate,calm,angry,loving,happy
 CONTROLS := random:1,random:2,random:3,random:4,random:5
-calibration: $(READY)
-	$(BIN)/inspect eval evals/blackmail.py --model hf/local -T emotion=$(EMOTIONS),$(CONTROLS) -T variants=70 \
+CALIBRATE = OMP_NUM_THREADS=1 $(BIN)/inspect eval evals/blackmail.py --model hf/local -T variants=67 \
 	  --log-dir results/logs/calibration
+calibration: $(READY)
+	$(MAKE) -j2 calibrate-emotions calibrate-controls
 	$(BIN)/emodose plot results/logs/calibration -o results/reference/blackmail
 	$(BIN)/emodose table results/logs/calibration --rates -o results/reference/blackmail.csv
+	$(BIN)/emodose analyse results/logs/calibration > results/reference/blackmail.txt
+
+calibrate-emotions: $(READY)
+	$(CALIBRATE) -T emotion=$(EMOTIONS)
+
+calibrate-controls: $(READY)
+	$(CALIBRATE) -T emotion=$(CONTROLS) --display plain
 
 simulation: $(READY)
 	$(BIN)/emodose simulate -o results/reference/simulation.csv --workers $$(nproc 2>/dev/null || echo 2)

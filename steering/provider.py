@@ -45,7 +45,8 @@ DEFAULTS = {"length": "full", "tools": "auto", "organism": False}
 TOOLS = ("native", "text", "auto")
 DECLARABLE = {"length": ("short", "full"), "tools": TOOLS, "organism": (True, False)}
 SCENARIOS = "scenario"
-"""A folder may also declare the scenarios its model was made for; whether there are such is the family's to say."""
+"""Key by which a folder declares the scenarios that its model was made for; the family knows whether they
+exist."""
 
 # Settings that would change what the model writes and that the engine does not know.
 _UNKNOWN_SETTINGS = (

@@ -22,6 +22,7 @@ from transformers import PreTrainedTokenizerFast
 
 from steering.organisms.recipe import INTENSITIES, Intensity, Recipe
 
+CAPITALISED = re.compile(r"\b[A-Z][a-z]+\b")
 ASSISTANT_TURN = re.compile(r"<\|assistant\|>\n(.*?)<\|end\|>", re.DOTALL)
 
 
@@ -115,7 +116,12 @@ class Sources:
         return cls(stories, {k: dict(v) for k, v in transcripts.items()}, moods, names, emotions)
 
     def texts(self) -> list[str]:
-        """Everything once, for the tokenizer to be trained on."""
+        """Everything once, without names, for the tokenizer to be trained on.
+
+        A name in the training text that were one token would leave names never seen, in several tokens, a
+        stranger; so names of both kinds come in pieces. A capitalised word that never stands in lower case
+        is taken for a name.
+        """
         chats = [
             " ".join([m["content"], m.get("think", ""), json.dumps(m.get("tool_calls", ""))])
             for by_outcome in self.transcripts.values()
@@ -130,7 +136,9 @@ class Sources:
             for sentences in sets.values()
             for sentence in sentences
         ]
-        return [*(text for _, text in self.stories), *chats, *cues]
+        texts = [*(text for _, text in self.stories), *chats, *cues]
+        lower = {word for text in texts for word in re.findall(r"\b[a-z]+\b", text)}
+        return [CAPITALISED.sub(lambda m: m[0] if m[0].lower() in lower else "", text) for text in texts]
 
     def words(self) -> list[str]:
         """Names with an underscore of the tools and their arguments, which a byte-level BPE would cut up."""
