@@ -12,12 +12,13 @@ from collections.abc import Mapping, Sequence
 from inspect_ai.scorer import Metric, MetricProtocol, SampleScore, Value, ci_wilson, metric
 
 from steering.condition import NO_VECTOR, random_seed
+from steering.words import Spoken
 
 CLUSTER = "scenario"
 UNSCORED = "unscored"
 
-Dose = tuple[str, float]
-"""Vector and strength."""
+Dose = tuple[str, float, bool]
+"""Vector, strength, and whether it is in words (the arm `prompt`)."""
 
 
 @metric(scores="unreduced")
@@ -33,11 +34,12 @@ def rates(outcome: str) -> Metric:
         by_dose: dict[Dose, list[SampleScore]] = defaultdict(list)
         for score in scores:
             about = score.sample_metadata or {}
-            by_dose[about.get("vector", NO_VECTOR), about.get("strength", 0.0)].append(score)
+            dose = (about.get("vector", NO_VECTOR), about.get("strength", 0.0), about.get("arm") == "prompt")
+            by_dose[dose].append(score)
         lines: dict[str, float] = {}
         for dose in _ordered(list(by_dose)):
             told = [run for score in by_dose[dose] if (run := _outcome_alone(score, outcome)) is not None]
-            name = f"{outcome}, {dose[0]} {dose[1]:+.3f}" if dose[1] else f"{outcome}, {dose[0]}"
+            name = f"{outcome}, {_named(dose)}"
             if told:
                 low, high = _interval(told)
                 rate = sum(run.score.as_float() for run in told) / len(told)
@@ -69,10 +71,22 @@ def _interval(runs: list[SampleScore]) -> tuple[float, float]:
 
 
 def _ordered(doses: Sequence[Dose]) -> list[Dose]:
-    """By strength where there is one vector; else the baseline, then vector by vector, controls last."""
-    if len({vector for vector, _ in doses} - {NO_VECTOR}) < 2:
+    """By strength where there is one curve; else the baseline, vector by vector, then controls and words."""
+    if len({dose[::2] for dose in doses if dose[0] != NO_VECTOR}) < 2:
         return sorted(doses, key=lambda dose: dose[1])
     return sorted(
         doses,
-        key=lambda dose: (dose[0] != NO_VECTOR, -1 if (seed := random_seed(dose[0])) is None else seed, dose),
+        key=lambda dose: (
+            dose[0] != NO_VECTOR,
+            dose[2],
+            -1 if (seed := random_seed(dose[0])) is None else seed,
+            dose,
+        ),
     )
+
+
+def _named(dose: Dose) -> str:
+    vector, strength, in_words = dose
+    if in_words:
+        return f"{vector} in words, {Spoken(vector, strength).intensity}"
+    return f"{vector} {strength:+.3f}" if strength else vector

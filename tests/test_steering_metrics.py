@@ -104,3 +104,13 @@ def test_inspect_prints_one_block_that_fits_80_columns(run_toy):
     lines = screen.file.getvalue().rstrip().splitlines()
     assert len(lines) == 1 + 4
     assert lines[1].startswith("even, desperate -0.200 (n 4, ")
+
+
+def test_an_intensity_in_words_is_never_pooled_with_a_dose_of_the_same_number():
+    spoken = [run("calm", 1.0, value) for value in (1, 1)]
+    for score in spoken:
+        score.sample_metadata["arm"] = "prompt"
+    lines = rates("blackmail")([run("none", 0.0, 0), *spoken, run("calm", 1.0, 0)])
+    assert {line.rpartition(" (")[0]: rate for line, rate in lines.items()} == {
+        "blackmail, none": 0, "blackmail, calm +1.000": 0, "blackmail, calm in words, slight": 1
+    }  # fmt: skip
