@@ -70,20 +70,22 @@ def _curves(
             used = clearance.USED[scope]
             passed = all(clearance.cleared(m, scope, scenarios, settings, simulation) for m in used)
             choice = clearance.Choice(scope, passed)
-        trend, shape = curves.over_dose(some, baseline, outcome, choice.scope, settings)
         if choice.scope not in bases:
             point = curves.point(baseline, 0.0, outcome, choice.scope, settings) if len(baseline) else None
             bases[choice.scope] = point
         both = pairs(some, baseline, outcome)
+        points = curves.points(some, copy(bases[choice.scope]), both, outcome, choice.scope, settings)
+        judged = some[some["strength"].isin([point.strength for point in points if point.judged])]
+        trend, shape = curves.over_dose(judged, baseline, outcome, choice.scope, settings)
         fits = clearance.cleared("logistic", LIKE_THESE, scenarios, settings, simulation)
         found.append(
             Curve(
                 setting=setting, outcome=outcome, runs=kind, arm=str(arm), vector=str(vector),
                 layers=str(layers), positions=str(positions), scope=choice.scope, cleared=choice.cleared,
                 organism=bool(some["organism"].astype(bool).any()),
-                points=curves.points(some, copy(bases[choice.scope]), both, outcome, choice.scope, settings),
+                points=points,
                 trend=trend, shape=shape,
-                logistic=curves.logistic_trend(some, baseline, outcome) if fits else None,
+                logistic=curves.logistic_trend(judged, baseline, outcome) if fits else None,
                 per_scenario=curves.per_scenario(both, settings)
                 if arm == "emotion" and kind == "all"
                 else [],

@@ -20,6 +20,8 @@ def verdict(curve: Curve, settings: Settings = DEFAULT) -> str:
     base = curve.baseline
     if base is None or not base.n:
         return "could not be judged: there is no baseline to compare with"
+    if not any(point.difference for point in curve.doses):
+        return "could not be judged: no run has a baseline run of its own situation to compare with"
     if not base.judged or not judged:
         errored = sum(point.errored for point in curve.points)
         return (
@@ -34,7 +36,8 @@ def verdict(curve: Curve, settings: Settings = DEFAULT) -> str:
     for rises in (True, False):
         some = [p for p in found if p.difference and (p.difference.mean > 0) == rises]
         if some:
-            best = max(some, key=lambda p: abs(p.difference.mean) if p.difference else 0.0)
+            inside = [point for point in some if point.in_window is not False]
+            best = max(inside or some, key=lambda p: abs(p.difference.mean) if p.difference else 0.0)
             verb = "raises" if rises else "lowers"
             said.append(f"{verb} {what}: {_span(best)} at {_dose(best)}{_controls(best, settings)}")
     if not said:
