@@ -48,8 +48,7 @@ def page(settings: Settings = DEFAULT, simulation: Path = clearance.TABLE) -> st
             f"from these), error over units, Student's t. With fewer than {settings.sparse_pairs} pairs "
             "that differ, "
             "or none that differ differently: Newcombe's interval and an exact sign-flip test over units.",
-            "**Trend**: over the judged doses, the mean over units of each unit's least-squares line over "
-            "all doses, with "
+            "**Trend**: the mean over units of each unit's least-squares line over all judged doses, with "
             "Student's t. The "
             "logistic GEE with the bias-reduced error of Mancl and DeRouen and t(scenarios - 1) is "
             "reported beside it "
