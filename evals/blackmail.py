@@ -36,7 +36,7 @@ def blackmail(
     positions: str = "all",
     arm: Any = "emotion",
     intensity: Any = None,
-    scenario: Any = None,
+    scenario: Any = "auto",
     twin: str = "main",
     pressure: str = "standard",
     length: str | None = None,
@@ -59,7 +59,7 @@ def blackmail(
         arm: `emotion` steers; `prompt` says the emotion in words in the system prompt, on any provider, and
             steers nothing; `emotion,prompt` does both.
         intensity: Of the arm `prompt`: `slight`, `strong`, `extreme`; by default all three.
-        scenario: Names of scenarios, or `all`; by default those the model's folder declares, else all.
+        scenario: Names of scenarios, or `all`; `auto` is those the model's folder declares, else all.
         twin: `main`, or the same without temptation: `no_leverage`, `no_threat`.
         pressure: `bland`, `standard`, `goal` or `extreme`.
         length: `full` or `short`; by default what the model's folder declares, else `full`.
@@ -79,7 +79,9 @@ def blackmail(
         doses = conditions_of(model, arm, emotion, strength, layers, positions, intensity)
         size = setting(model, "length", length, "full")
         runs = samples(
-            scenario=parse_names(setting(model, "scenario", scenario, "all"), "scenario"),
+            scenario=parse_names(
+                setting(model, "scenario", None, "all") if scenario == "auto" else scenario, "scenario"
+            ),
             twin=twin,
             variants=variants,
             pressure=pressure,

@@ -91,7 +91,8 @@ def _draw(axis: Axes, panel: Panel, top: float) -> None:
         axis.set_title(f"baseline {rate:.0f} %", loc="right", fontsize=8)
     if (curve["scenarios"] > 1).any():
         axis.vlines(doses, 100 * curve["run_low"], 100 * curve["run_high"], INK, lw=5, alpha=0.3)
-    spans = [percent - 100 * curve["low"], 100 * curve["high"] - percent]
+    # A rate of 0 or 1 may lie a rounding error outside its own interval.
+    spans = [(percent - 100 * curve["low"]).clip(lower=0), (100 * curve["high"] - percent).clip(lower=0)]
     axis.errorbar(doses, percent, spans, fmt="none", ecolor=INK, elinewidth=1.1, capsize=3, zorder=3)
     axis.plot(doses, percent, color=INK, lw=1.6, zorder=3)
     for judged, face in ((True, INK), (False, "white")):

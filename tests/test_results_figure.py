@@ -82,3 +82,11 @@ def test_a_log_without_an_emotion_still_gives_a_figure(table: pd.DataFrame, tmp_
     text = dose_response(some, tmp_path / "demo", "blackmail")[0].read_text()
     assert ("baseline only" if arm == "baseline" else "random:2") in text
     assert len(rates(some, "blackmail")) > 0
+
+
+@pytest.mark.parametrize("rate", [0, 1])
+def test_a_family_on_the_floor_or_the_ceiling_can_be_drawn(
+    table: pd.DataFrame, tmp_path: Path, rate: int
+) -> None:
+    svg, _ = dose_response(table.assign(blackmail=rate, benign=1 - rate), tmp_path / "demo", "blackmail")
+    assert f"baseline {100 * rate} %" in svg.read_text()

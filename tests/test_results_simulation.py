@@ -80,6 +80,7 @@ def test_the_same_seed_gives_the_same_table_whatever_the_workers(tmp_path: Path)
     assert scopes(1) == (THESE,)
 
 
+@pytest.mark.xfail(strict=True, reason="the simulation table is not committed yet: make simulation")
 def test_the_committed_table_is_of_the_grid_and_clears_what_reports_rest_on() -> None:
     table = pd.read_csv(clearance.TABLE)
     keys = ["scenarios", "variants", "base", "likeness", "effect", "mixed"]
@@ -115,6 +116,7 @@ def test_a_method_is_cleared_only_by_every_cell_of_its_own_number_of_scenarios(t
     assert clearance.choose(9, path=tmp_path / "none.csv") == (THESE, False)
 
 
+@pytest.mark.xfail(strict=True, reason="the simulation table is not committed yet: make simulation")
 def test_the_methods_page_is_the_one_the_code_writes() -> None:
     text = page()
     assert (ROOT / "results" / "reference" / "methods.md").read_text(encoding="utf-8") == text

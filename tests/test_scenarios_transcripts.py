@@ -10,6 +10,7 @@ from inspect_ai.model import ChatMessageAssistant, ChatMessageTool
 
 from scenarios import transcripts
 from scenarios.blackmail import flags
+from scenarios.blackmail.confusion import DEVELOPMENT
 from scenarios.blackmail.family import samples, scenarios
 from scenarios.blackmail.scripts import load_scripts, script_turns
 from scenarios.situation import render
@@ -65,12 +66,13 @@ def test_a_transcript_is_what_a_run_of_its_script_produces(tmp_path: Path, lengt
             for call in one.tool_calls or []
         ]
         assert answered == called
-        assert score_of(run).answer == line["outcome"]
+        # Whether detectors read the scripts of the held-out half is what the confusion tables measure.
+        assert line["scenario"] not in DEVELOPMENT or score_of(run).answer == line["outcome"]
 
 
 def test_one_line_per_scenario_twin_variant_and_possible_outcome(tmp_path: Path) -> None:
     lines = written(tmp_path, "--variants", "2", "--split", "train")
-    assert len(lines) == 3 * 2 * (6 + 4 + 2)
+    assert len(lines) == len(scenarios()) * 2 * (6 + 4 + 2)
     keys = {
         "family",
         "scenario",
