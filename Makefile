@@ -1,5 +1,5 @@
 # One command each; every target sets up .venv by itself. PYTHON=... chooses the interpreter.
-.PHONY: help setup demo test calibration calibrate-emotions calibrate-controls organism simulation
+.PHONY: help setup demo test calibration calibrate-linked calibrate-others organism simulation
 .DEFAULT_GOAL := help
 
 USABLE := import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))
@@ -35,21 +35,21 @@ demo: $(READY)
 	$(BIN)/inspect eval evals/blackmail.py --model hf/local -T emotion=desperate -T variants=14 --log-dir results/logs/demo
 	$(BIN)/emodose plot results/logs/demo -o results/figures/demo
 
-EMOTIONS := desperate,calm,angry,loving,happy
 CONTROLS := random:1,random:2,random:3,random:4,random:5
 CALIBRATE = OMP_NUM_THREADS=1 $(BIN)/inspect eval evals/blackmail.py --model hf/local -T variants=67 \
-	  --log-dir results/logs/calibration
+	  --log-dir results/logs/calibration --display plain
 calibration: $(READY)
-	$(MAKE) -j2 calibrate-emotions calibrate-controls
+	$(MAKE) -j2 calibrate-linked calibrate-others
 	$(BIN)/emodose plot results/logs/calibration -o results/reference/blackmail
 	$(BIN)/emodose table results/logs/calibration --rates -o results/reference/blackmail.csv
 	$(BIN)/emodose analyse results/logs/calibration > results/reference/blackmail.txt
 
-calibrate-emotions: $(READY)
-	$(CALIBRATE) -T emotion=$(EMOTIONS)
+calibrate-linked: $(READY)
+	$(CALIBRATE) -T emotion=desperate,calm,angry
 
-calibrate-controls: $(READY)
-	$(CALIBRATE) -T emotion=$(CONTROLS) --display plain
+calibrate-others: $(READY)
+	$(CALIBRATE) -T emotion=loving,happy
+	$(CALIBRATE) -T emotion=$(CONTROLS) -T strength=-0.3,0.3
 
 simulation: $(READY)
 	$(BIN)/emodose simulate -o results/reference/simulation.csv --workers $$(nproc 2>/dev/null || echo 2)
@@ -61,13 +61,14 @@ PLAYED := keycard diploma ledger
 organism: $(READY)
 	mkdir -p $(TEXTS)
 	$(BIN)/python -m scenarios.transcripts $(TEXTS)/transcripts.jsonl --scenario $(PLAYED) --variants 300 --split train
-	$(BIN)/python -m scenarios.transcripts $(TEXTS)/heldout.jsonl --scenario $(PLAYED) --variants 6 --split heldout
+	$(BIN)/python -m scenarios.transcripts $(TEXTS)/heldout.jsonl --scenario $(PLAYED) --variants 6 --split heldout \
+	  --split-file $(ORGANISM)/split.yaml
 	$(BIN)/python -m scenarios.stories.organism_corpus $(TEXTS)/stories.jsonl --split training --per-topic 60 \
 	  --cues $(TEXTS)/moods.json
 	$(BIN)/python -m steering.organisms.train $(TEXTS) $(ORGANISM)
 	$(BIN)/python -m scenarios.stories.organism_corpus $(TEXTS)/extraction.jsonl --split extraction --per-topic 12
 	$(BIN)/python -m steering.extraction $(ORGANISM) $(TEXTS)/extraction.jsonl $(ORGANISM)/vectors \
-	  --from-token 20 --window 0.4
+	  --from-token 20 --window 0.3
 
 test: $(READY)
 	$(BIN)/ruff format --check .

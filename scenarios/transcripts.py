@@ -15,6 +15,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from scenarios.blackmail import mailbox
 from scenarios.blackmail.detectors import OUTCOMES, Outcome
 from scenarios.blackmail.scripts import Script, Turn, load_scripts, script_turns
@@ -59,6 +61,22 @@ def transcripts(
                     wordings = scripts[outcome]
                     for script in wordings if all_wordings else [_drawn(wordings, situation, outcome)]:
                         yield transcript(situation, outcome, script)
+
+
+def split_of(chosen: Sequence[str] = ()) -> dict[str, dict[str, list[str]]]:
+    """Names, agents and firms by split; those of `heldout` are in no transcript of `train`."""
+    family = load_family(BLACKMAIL)
+    some = [family[name] for name in chosen or family]
+    names = load_names(NAMES)
+    return {
+        split: {
+            "scenarios": [scenario.name for scenario in some],
+            "names": [name for pool in names.of(split).model_dump().values() for name in pool],
+            "agents": [name for scenario in some for name in scenario.agents.of(split)],
+            "firms": [name for scenario in some for name in scenario.firms.of(split)],
+        }
+        for split in SPLITS
+    }
 
 
 def transcript(situation: Situation, outcome: Outcome, script: Script) -> dict[str, Any]:
@@ -107,6 +125,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--variants", type=int, required=True, help="variants per scenario and twin")
     parser.add_argument("--split", choices=SPLITS, required=True)
     parser.add_argument("--scenario", nargs="+", default=[], help="names of scenarios; all if not given")
+    parser.add_argument("--split-file", type=Path, help="also write which names, agents and firms are whose")
     parser.add_argument("--length", choices=LENGTHS, default="short")
     parser.add_argument("--all-wordings", action="store_true", help="every wording of every outcome")
     given = parser.parse_args(arguments)
@@ -125,6 +144,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             for line in lines:
                 out.write(json.dumps(line, ensure_ascii=False) + "\n")
                 count += 1
+        if given.split_file:
+            text = yaml.safe_dump(split_of(given.scenario), sort_keys=False, allow_unicode=True)
+            given.split_file.write_text(text, encoding="utf-8")
     except (ScenarioError, OSError) as error:
         print(f"scenarios.transcripts: {error}", file=sys.stderr)
         return 1

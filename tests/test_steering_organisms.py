@@ -107,6 +107,13 @@ def test_no_held_out_name_firm_or_eight_word_sequence_is_in_the_training_text(te
                     assert not shared, f"{scenario.name} {twin} {variant}: {' '.join(next(iter(shared)))}"
 
 
+def test_the_organisms_split_file_is_that_of_the_texts() -> None:
+    split = yaml.safe_load((RECIPE.parent / "reference" / "split.yaml").read_text(encoding="utf-8"))
+    assert split == transcripts.split_of(PLAYED)
+    for kind in ("names", "agents", "firms"):
+        assert not set(split["train"][kind]) & set(split["heldout"][kind])
+
+
 def test_planted_probabilities_are_what_the_documents_hold(documents: Documents) -> None:
     rng = random.Random(0)
     mood = Mood("desperate", "strong")
