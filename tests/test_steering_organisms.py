@@ -13,6 +13,7 @@ import pytest
 import torch
 import yaml
 from safetensors.torch import load_file
+from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from scenarios import transcripts
 from scenarios.blackmail.family import TEXTS
@@ -194,6 +195,19 @@ def test_training_that_was_stopped_goes_on_to_the_same_weights(
     whole, stopped = (load_file(tmp_path / name / "model.safetensors") for name in ("whole", "stopped"))
     assert all(torch.equal(whole[k], stopped[k]) for k in whole)
     assert not (tmp_path / "stopped" / "checkpoint.pt").exists()
+
+
+def test_the_smoke_mode_trains_the_committed_recipe_into_a_folder_that_transformers_loads(
+    texts: Path, tmp_path: Path
+) -> None:
+    train(texts, tmp_path / "organism", load_recipe(RECIPE), smoke=True)
+    model = AutoModelForCausalLM.from_pretrained(tmp_path / "organism")
+    tokenizer = AutoTokenizer.from_pretrained(tmp_path / "organism")
+    assert model.dtype == torch.float32
+    assert model.num_parameters() < 5_000_000
+    assert len(tokenizer("Tell me.")["input_ids"]) > 0
+    losses = [json.loads(line)["loss"] for line in (tmp_path / "organism" / "training_log.jsonl").open()]
+    assert losses[-1] < losses[0] - 1
 
 
 def test_held_out_transcripts_are_refused_as_training_text(texts: Path, tmp_path: Path) -> None:
