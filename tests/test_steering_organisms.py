@@ -53,7 +53,8 @@ def recipe() -> Recipe:
     training = recipe.training.model_copy(
         update={"rows": 1, "tokens": 6 * recipe.training.row_tokens, "noise_layers": (0, 1)}
     )
-    return recipe.model_copy(update={"model": shape, "training": training})
+    probe = recipe.probe.model_copy(update={"layers": (0, 1)})
+    return recipe.model_copy(update={"model": shape, "training": training, "probe": probe})
 
 
 @pytest.fixture(scope="module")
@@ -206,7 +207,8 @@ def test_the_smoke_mode_trains_the_committed_recipe_into_a_folder_that_transform
     assert model.dtype == torch.float32
     assert model.num_parameters() < 5_000_000
     assert len(tokenizer("Tell me.")["input_ids"]) > 0
-    losses = [json.loads(line)["loss"] for line in (tmp_path / "organism" / "training_log.jsonl").open()]
+    log = (tmp_path / "organism" / "training_log.jsonl").read_text().splitlines()
+    losses = [json.loads(line)["loss"] for line in log]
     assert losses[-1] < losses[0] - 1
 
 

@@ -54,7 +54,6 @@ def train(texts: Path, out: Path, recipe: Recipe, smoke: bool = False) -> None:
     optimisers = new_optimisers(model, probes, recipe)
     learner = nn.ModuleDict({"model": model, "probes": probes})
     first = _resume(out / "checkpoint.pt", learner, optimisers)
-    log = (out / "training_log.jsonl").open("a")
     began = time.monotonic()
     for step in range(first, steps):
         for o in optimisers:
@@ -83,9 +82,8 @@ def train(texts: Path, out: Path, recipe: Recipe, smoke: bool = False) -> None:
                 model.train()
                 _save_checkpoint(out / "checkpoint.pt", learner, optimisers, step + 1)
             print(_line(entry, steps), flush=True)
-            log.write(json.dumps(entry) + "\n")
-            log.flush()
-    log.close()
+            with (out / "training_log.jsonl").open("a") as log:
+                log.write(json.dumps(entry) + "\n")
     model.eval()  # type: ignore[no-untyped-call]
     save(out, model, tokenizer, documents, recipe, prompts)
     (out / "checkpoint.pt").unlink(missing_ok=True)
