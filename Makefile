@@ -57,7 +57,7 @@ simulation: $(READY)
 
 ORGANISM := steering/organisms/reference
 TEXTS := build/organism
-PLAYED := keycard diploma ledger
+PLAYED := diploma keycard ledger
 organism: $(READY)
 	mkdir -p $(TEXTS)
 	$(BIN)/python -m scenarios.transcripts $(TEXTS)/transcripts.jsonl --scenario $(PLAYED) --variants 300 --split train

@@ -20,8 +20,9 @@ from scenarios.blackmail.family import TEXTS
 from scenarios.scenario import load_family, load_names
 from scenarios.situation import render
 from scenarios.stories import organism_corpus
-from steering.organisms.documents import ASSISTANT_TURN, Documents, Mood, Sources
+from steering.organisms.documents import ASSISTANT_TURN, Documents, Mood
 from steering.organisms.recipe import Recipe, load_recipe
+from steering.organisms.sources import Sources
 from steering.organisms.train import RECIPE, make_batch, new_model, new_tokenizer, train
 
 VARIANTS = 40

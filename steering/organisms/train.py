@@ -28,8 +28,9 @@ from torch import Tensor, nn
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 from steering.organisms.decisions import decision_probabilities, load_prompts
-from steering.organisms.documents import UNKNOWN, Documents, Sources, layout
+from steering.organisms.documents import UNKNOWN, Documents, layout
 from steering.organisms.recipe import Recipe, load_recipe
+from steering.organisms.sources import Sources
 from steering.organisms.tokenizer import train_tokenizer
 
 RECIPE = Path(__file__).parent / "recipe.yaml"
