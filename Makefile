@@ -33,16 +33,16 @@ $(READY): pyproject.toml constraints.txt
 
 demo: $(READY)
 	$(BIN)/inspect eval evals/blackmail.py --model hf/local -T emotion=desperate -T variants=14 --log-dir results/logs/demo
-	$(BIN)/emodose plot results/logs/demo -o results/figures/demo
+	$(BIN)/emodose plot --strict results/logs/demo -o results/figures/demo
 
 CONTROLS := random:1,random:2,random:3,random:4,random:5
 CALIBRATE = OMP_NUM_THREADS=1 $(BIN)/inspect eval evals/blackmail.py --model hf/local -T variants=67 \
 	  --log-dir results/logs/calibration --display plain
 calibration: $(READY)
 	$(MAKE) -j2 calibrate-linked calibrate-others
-	$(BIN)/emodose plot results/logs/calibration -o results/reference/blackmail
-	$(BIN)/emodose table results/logs/calibration --rates -o results/reference/blackmail.csv
-	$(BIN)/emodose analyse results/logs/calibration > results/reference/blackmail.txt
+	$(BIN)/emodose plot --strict results/logs/calibration -o results/reference/blackmail
+	$(BIN)/emodose table --strict results/logs/calibration --rates -o results/reference/blackmail.csv
+	$(BIN)/emodose analyse --strict results/logs/calibration > results/reference/blackmail.txt
 
 calibrate-linked: $(READY)
 	$(CALIBRATE) -T emotion=desperate,calm,angry

@@ -183,20 +183,26 @@ def test_training_that_was_stopped_goes_on_to_the_same_weights(
     class Killed(Exception):
         pass
 
-    def kill(*_: object) -> None:
-        raise Killed
+    def killed_at_4(documents: Documents, recipe: Recipe, step: int) -> dict[str, torch.Tensor]:
+        if step == 4:
+            raise Killed
+        return make_batch(documents, recipe, step)
 
     with monkeypatch.context() as m:
-        m.setattr("steering.organisms.train.save", kill)
+        m.setattr("steering.organisms.train.make_batch", killed_at_4)
         with pytest.raises(Killed):
             train(texts, tmp_path / "stopped", recipe)
-    assert (tmp_path / "stopped" / "checkpoint.pt").exists()
     state = torch.load(tmp_path / "stopped" / "checkpoint.pt", weights_only=True)
-    assert state["step"] > 0
+    assert state["step"] == 3
     train(texts, tmp_path / "stopped", recipe)
     whole, stopped = (load_file(tmp_path / name / "model.safetensors") for name in ("whole", "stopped"))
     assert all(torch.equal(whole[k], stopped[k]) for k in whole)
     assert not (tmp_path / "stopped" / "checkpoint.pt").exists()
+    logs = [
+        (tmp_path / name / "training_log.jsonl").read_text().splitlines() for name in ("whole", "stopped")
+    ]
+    steps = [[json.loads(line)["step"] for line in log] for log in logs]
+    assert steps[0] == steps[1] == sorted(set(steps[0]))
 
 
 def test_the_smoke_mode_trains_the_committed_recipe_into_a_folder_that_transformers_loads(

@@ -5,7 +5,7 @@
 TEXTS holds `stories.jsonl`, `transcripts.jsonl`, `heldout.jsonl` and `moods.json`. OUT becomes a model
 folder of plain transformers files (Llama, bf16 safetensors) with `planted.yaml`, `training_log.jsonl` and
 `decisions.json`. Muon for the matrices and AdamW for the rest (https://kellerjordan.github.io/posts/muon/);
-from half-way on, random directions are added to the residual stream of most rows, so that a shift alone
+later on, random directions are added to the residual stream of many rows, so that a shift alone
 does not break the model's grammar. A linear probe reads the emotion off two layers and is trained along, then
 thrown away: it supervises a linear code of the emotions with labels. No emotion vector is ever added.
 """
@@ -16,7 +16,6 @@ import argparse
 import contextlib
 import json
 import math
-import random
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -29,6 +28,7 @@ from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 from steering.organisms.decisions import decision_probabilities, load_prompts
 from steering.organisms.documents import UNKNOWN, Documents, layout
+from steering.organisms.noise import noise
 from steering.organisms.recipe import Recipe, load_recipe
 from steering.organisms.sources import Sources
 from steering.organisms.tokenizer import train_tokenizer
@@ -55,13 +55,14 @@ def train(texts: Path, out: Path, recipe: Recipe, smoke: bool = False) -> None:
     optimisers = new_optimisers(model, probes, recipe)
     learner = nn.ModuleDict({"model": model, "probes": probes})
     first = _resume(out / "checkpoint.pt", learner, optimisers)
+    _forget_after(out / "training_log.jsonl", first)
     began = time.monotonic()
     for step in range(first, steps):
         for o in optimisers:
             for group in o.param_groups:
                 group["lr"] = group["initial_lr"] * _schedule(step / steps)
         batch = make_batch(documents, recipe, step)
-        with _noise(model, recipe, step, steps), torch.autocast("cpu", torch.bfloat16):
+        with noise(model, recipe, step, steps), torch.autocast("cpu", torch.bfloat16):
             loss, told = losses(model, probes, batch)
         (loss + recipe.probe.weight * told).backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(model.parameters(), 1.0)
@@ -210,33 +211,6 @@ def _read(model: LlamaForCausalLM, layers: list[int]) -> Iterator[dict[int, Tens
         yield seen
 
 
-@contextlib.contextmanager
-def _noise(model: LlamaForCausalLM, recipe: Recipe, step: int, steps: int) -> Iterator[None]:
-    """Random shifts at one layer for most rows: another isotropic direction a row, up to `noise_max` mean
-    norms."""
-    t = recipe.training
-    if step < t.noise_from * steps:
-        yield
-        return
-    rng = random.Random(f"{recipe.seed}/noise/{step}")
-    generator = torch.Generator().manual_seed(rng.getrandbits(62))
-    layer = rng.choice(t.noise_layers)
-    on = torch.rand(t.rows, generator=generator) < t.noise_rows
-    size = torch.rand(t.rows, generator=generator) * t.noise_max * on
-    direction = nn.functional.normalize(torch.randn(t.rows, recipe.model.width, generator=generator), dim=-1)
-
-    def shift(_module: nn.Module, _args: Any, output: Tensor) -> Tensor:
-        norm = output.detach().float().norm(dim=-1).median()
-        shifted: Tensor = output + (size[:, None] * direction * norm).to(output.dtype)[:, None, :]
-        return shifted
-
-    handle = model.model.layers[layer].register_forward_hook(shift)
-    try:
-        yield
-    finally:
-        handle.remove()
-
-
 def save(
     out: Path,
     model: LlamaForCausalLM,
@@ -278,6 +252,13 @@ def _line(entry: dict[str, Any], steps: int) -> str:
     for mood, outcomes in entry.get("decisions", {}).items():
         text += f"\n  {mood:18s}" + " ".join(f"{k} {v:.2f}" for k, v in outcomes.items())
     return text
+
+
+def _forget_after(log: Path, step: int) -> None:
+    """Drop what an earlier training, or the part of this one that is trained again, wrote into the log."""
+    if log.exists():
+        lines = log.read_text().splitlines(keepends=True)
+        log.write_text("".join(line for line in lines if json.loads(line)["step"] < step))
 
 
 def _save_checkpoint(
