@@ -18,8 +18,9 @@ from inspect_ai.solver import Generate, Solver, TaskState, solver
 from rich.markup import escape
 
 from steering.arguments import choose, parse_floats, parse_layers, parse_names
-from steering.condition import NO_VECTOR, POSITIONS, Condition, Positions, grid
+from steering.condition import POSITIONS, Condition, Positions, grid
 from steering.errors import ReceiptMismatch, SteeringError
+from steering.names import NO_VECTOR, is_control
 from steering.provider import EXTRA_BODY, SteeredAPI
 from steering.receipt import Receipt, check
 from steering.words import WORDS, Spoken, spoken
@@ -96,7 +97,7 @@ def conditions_of(
             raise PrerequisiteError(escape(f"intensity {intensity!r} belongs to arm=prompt"))
         return steered
     # With both arms, controls have no words and go without.
-    wanted = [name for name in names if "emotion" not in arms or not name.startswith("random:")]
+    wanted = [name for name in names if "emotion" not in arms or not is_control(name)]
     if not wanted:
         raise PrerequisiteError("arm=prompt needs an emotion: name one with emotion=")
     try:

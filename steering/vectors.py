@@ -8,23 +8,54 @@ unpickled. How directions are found is extraction's business; how they are added
 import hashlib
 import json
 import math
-import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, Self
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
-from safetensors.torch import load_file, save_file
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from torch import Tensor, nn
 
-from steering.condition import Condition, check_vector_name, random_seed
+from steering.condition import Condition
+from steering.controls import STEM, Controls, permuted, random_direction, unit_rows, without
 from steering.errors import LayerNotFound, SteeringError, VectorMismatch
+from steering.names import check_emotion, read_name
+from steering.tensors import read_tensors, tensor_hash, write_tensors, write_text
 
 SCHEMA_VERSION = 1
 NO_HASH = "none"
 _AGAIN = "extract it again with python -m steering.extraction"
+
+
+class Removed(BaseModel):
+    """What was projected out of a raw direction: the principal components of neutral text."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    corpus: str
+    corpus_hash: str
+    variance: float = Field(gt=0, lt=1)
+    """Share of the neutral tokens' variance that the components explain, at least."""
+    components: tuple[int, ...]
+    """How many, per layer."""
+    tokens: int = Field(ge=2)
+
+
+class Readouts(BaseModel):
+    """What `emodose vectors check` found of one vector."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    verdict: Literal["pass", "weak", "fail"]
+    layer: int = Field(ge=0)
+    """The layer it was read at, which is the one recommended for steering."""
+    reasons: tuple[str, ...] = ()
+    """Why it is not a pass; and what could not be tried."""
+    numbers: dict[str, float] = {}
+    tensor_hash: str
+    """Of the vector that was read out."""
 
 
 class VectorMeta(BaseModel):
@@ -49,8 +80,18 @@ class VectorMeta(BaseModel):
     """Share of tokens left out of the mean norms."""
     window: float | None = Field(default=None, gt=0)
     """Largest |strength| at which the model was measured to stay coherent, or null."""
+    removed: Removed | None = None
+    """None where `unit` is the raw direction, normalised."""
+    readouts: Readouts | None = None
+    """None until `emodose vectors check` has read it out."""
     versions: dict[str, str] = {}
     tensor_hash: str
+
+    @model_validator(mode="after")
+    def _read_out_is_this_one(self) -> Self:
+        if self.readouts is not None and self.readouts.tensor_hash != self.tensor_hash:
+            raise ValueError("its readouts are of other numbers than these: run emodose vectors check again")
+        return self
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,27 +104,30 @@ class Vector:
     hash: str
     """Of the tensors, so that a receipt can name the numbers that were added."""
     meta: VectorMeta | None
-    """None for a random direction, which has no file."""
+    """None for a control, which has no file of its own."""
     raw: Tensor | None = None  # [L,d] float32, before normalisation and before anything was removed
 
     @classmethod
-    def build(cls, name: str, raw: Tensor, mean_norm: Tensor, **meta: Any) -> "Vector":
-        """Normalise `raw` [L,d] and describe it: `meta` holds VectorMeta's fields but those that follow
-        from here."""
+    def build(
+        cls, name: str, raw: Tensor, mean_norm: Tensor, *, denoised: Tensor | None = None, **meta: Any
+    ) -> "Vector":
+        """Normalise `denoised` [L,d], or else `raw` [L,d], and describe it: `meta` holds VectorMeta's fields
+        but those that follow from here."""
         raw, mean_norm = (
             raw.detach().float().cpu().contiguous(),
             mean_norm.detach().float().cpu().contiguous(),
         )
-        norms = raw.norm(dim=-1)  # [L]
+        direction = raw if denoised is None else denoised.detach().float().cpu()
+        norms = direction.norm(dim=-1)  # [L]
         if not torch.isfinite(norms).all() or norms.eq(0).any():
             bad = [layer for layer, norm in enumerate(norms.tolist()) if not math.isfinite(norm) or norm == 0]
             raise SteeringError(
                 f"vector {name!r} has no direction at layers {bad}: its norm there is 0 or not finite"
             )
-        unit = raw / norms[:, None]
-        digest = _tensor_hash({"unit": unit, "raw": raw, "mean_norm": mean_norm})
+        unit = direction / norms[:, None]
+        digest = tensor_hash({"unit": unit, "raw": raw, "mean_norm": mean_norm})
         described = VectorMeta(name=name, layers=raw.shape[0], width=raw.shape[1], tensor_hash=digest, **meta)
-        return cls(check_vector_name(name), unit, mean_norm, digest, described, raw)
+        return cls(check_emotion(name), unit, mean_norm, digest, described, raw)
 
 
 def fingerprint(model: nn.Module) -> str:
@@ -107,18 +151,16 @@ def fingerprint(model: nn.Module) -> str:
 
 def save(folder: Path, *vectors: Vector) -> list[Path]:
     """Write each vector's two files; the `.json` last, so that a vector without one was cut short."""
-    folder.mkdir(parents=True, exist_ok=True)
     paths = []
     for vector in vectors:
         if vector.meta is None or vector.raw is None:
             raise SteeringError(
-                f"vector {vector.name!r} is a random direction or has no description: nothing to save"
+                f"vector {vector.name!r} is a control or has no description: nothing to save"
             )
         path = folder / f"{vector.name}.safetensors"
         tensors = {"unit": vector.unit, "raw": vector.raw, "mean_norm": vector.mean_norm}
-        save_file(tensors, f"{path}.part")
-        os.replace(f"{path}.part", path)
-        path.with_suffix(".json").write_text(vector.meta.model_dump_json(indent=2) + "\n", encoding="utf-8")
+        write_tensors(path, tensors)
+        write_text(path.with_suffix(".json"), vector.meta.model_dump_json(indent=2) + "\n")
         paths.append(path)
     return paths
 
@@ -127,26 +169,15 @@ def load(path: Path) -> Vector:
     """Read `<name>.safetensors` and the `<name>.json` beside it. Damage of any kind is a VectorMismatch."""
     meta = _load_meta(path.with_suffix(".json"))
     path = path.with_suffix(".safetensors")
-    try:
-        tensors = load_file(path)
-    except FileNotFoundError as error:
-        raise VectorMismatch(f"{path} is missing beside its .json: {_AGAIN}") from error
-    except Exception as error:  # safetensors raises an exception class of its own for each kind of damage
-        raise VectorMismatch(f"{path} cannot be read ({error}): {_AGAIN}") from error
+    tensors = read_tensors(path, meta.tensor_hash, _AGAIN)
     shapes = {
         "unit": (meta.layers, meta.width),
         "raw": (meta.layers, meta.width),
         "mean_norm": (meta.layers,),
     }
     found = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
-    if found != shapes or any(tensor.dtype != torch.float32 for tensor in tensors.values()):
-        raise VectorMismatch(f"{path} holds {found}, expected {shapes} in float32: {_AGAIN}")
-    if not all(torch.isfinite(tensor).all() for tensor in tensors.values()):
-        raise VectorMismatch(f"{path} holds NaN or infinity: {_AGAIN}")
-    if _tensor_hash(tensors) != meta.tensor_hash:
-        raise VectorMismatch(
-            f"{path} is not the file that its .json describes (tensor hash differs): {_AGAIN}"
-        )
+    if found != shapes:
+        raise VectorMismatch(f"{path} holds {found}, expected {shapes}: {_AGAIN}")
     if (tensors["unit"].norm(dim=-1) - 1).abs().max() > 1e-3:
         raise VectorMismatch(f"{path} holds rows of another norm than 1: {_AGAIN}")
     if tensors["mean_norm"].le(0).any():
@@ -155,22 +186,27 @@ def load(path: Path) -> Vector:
 
 
 class VectorLibrary:
-    """The vectors of one folder, all of them for the model at hand, and any random direction.
+    """The vectors of one folder, all of them for the model at hand, and the controls made from them.
 
     Descriptions are read and checked at once, tensors when a vector is first asked for.
     """
 
     def __init__(self, folder: Path, fingerprint: str, n_layers: int, width: int) -> None:
         self.folder = Path(folder)
-        self._metas = {path.stem: _load_meta(path) for path in sorted(self.folder.glob("*.json"))}
+        self._metas = {
+            path.stem: _load_meta(path) for path in sorted(self.folder.glob("*.json")) if path.stem != STEM
+        }
         for path in sorted(self.folder.glob("*.safetensors")):
-            if path.stem not in self._metas:
+            if not path.with_suffix(".json").is_file():
                 raise VectorMismatch(f"{path} has no .json beside it: {_AGAIN}")
         if not self._metas:
             raise VectorMismatch(
                 f"no vector files in {self.folder}: make some with python -m steering.extraction"
             )
-        for name, meta in self._metas.items():
+        self.controls = Controls.load(self.folder, _AGAIN)
+        """What was stored at extraction to compare with; None for vectors made without."""
+        metas: dict[str, Any] = {**self._metas, **({STEM: self.controls.meta} if self.controls else {})}
+        for name, meta in metas.items():
             for what, found, asked in (
                 ("width", meta.width, width),
                 ("layer count", meta.layers, n_layers),
@@ -184,8 +220,21 @@ class VectorLibrary:
         self._vectors: dict[str, Vector] = {}
 
     def names(self) -> tuple[str, ...]:
-        """The vectors that have files; random directions come on top."""
+        """The vectors that have files; controls come on top."""
         return tuple(self._metas)
+
+    @property
+    def metas(self) -> Mapping[str, VectorMeta]:
+        """The descriptions of the vectors that have files."""
+        return self._metas
+
+    def choices(self) -> tuple[str, ...]:
+        """Every name that this folder can answer, those with a part to fill in in capitals."""
+        made = ["-EMOTION", "random:SEED", "permuted:EMOTION:SEED"]
+        if self.controls is not None:
+            made += self.controls.names()
+            made += ["EMOTION-minus-valence"] if "valence" in self.controls.tensors else []
+        return (*self.names(), *made)
 
     @cached_property
     def mean_norm(self) -> Tensor:
@@ -198,12 +247,10 @@ class VectorLibrary:
         return min((meta.window for meta in self._metas.values() if meta.window is not None), default=None)
 
     def get(self, name: str) -> Vector:
-        """The vector of a file, or the direction of `random:SEED`."""
+        """The vector of a file, or a control. An unknown name is a VectorMismatch with the choices."""
         if name not in self._vectors:
-            seed = random_seed(check_vector_name(name))
-            self._vectors[name] = (
-                self._load(name) if seed is None else _random(name, seed, self.mean_norm, self._width)
-            )
+            is_file = read_name(name).kind == "file"
+            self._vectors[name] = self._load(name) if is_file else self._control(name)
         return self._vectors[name]
 
     def hash(self, condition: Condition) -> str:
@@ -227,10 +274,32 @@ class VectorLibrary:
     def _width(self) -> int:
         return next(iter(self._metas.values())).width
 
+    def _control(self, name: str) -> Vector:
+        kind, of, seed = read = read_name(name)
+        if kind == "random":
+            unit = random_direction(seed or 0, len(self.mean_norm), self._width)
+        elif kind == "opposite":
+            unit = -self.get(of).unit
+        elif kind == "permuted":
+            unit = permuted(self.get(of).unit, seed or 0)
+        elif kind == "minus-valence":
+            unit = unit_rows(without(self.get(of).unit, self.get("valence").unit), name)
+        else:
+            try:
+                if self.controls is None:
+                    raise KeyError(name)
+                unit = unit_rows(self.controls.direction(read), name)
+            except KeyError:
+                raise self._unknown(name) from None
+        digest = tensor_hash({"unit": unit, "mean_norm": self.mean_norm})
+        return Vector(name, unit, self.mean_norm, digest, None)
+
+    def _unknown(self, name: str) -> VectorMismatch:
+        return VectorMismatch(f"no vector {name!r} in {self.folder}: choose {', '.join(self.choices())}")
+
     def _load(self, name: str) -> Vector:
         if name not in self._metas:
-            choices = ", ".join((*self.names(), "random:SEED"))
-            raise VectorMismatch(f"no vector {name!r} in {self.folder}: choose {choices}")
+            raise self._unknown(name)
         vector = load(self.folder / f"{name}.safetensors")
         if name != self.names()[0] and not torch.allclose(vector.mean_norm, self.mean_norm, rtol=1e-3):
             raise VectorMismatch(
@@ -238,19 +307,6 @@ class VectorLibrary:
                 "their strengths would not be comparable; extract all vectors of a folder in one go"
             )
         return vector
-
-
-def _random(name: str, seed: int, mean_norm: Tensor, width: int) -> Vector:
-    """An isotropic direction per layer. A layer's direction does not depend on how many layers there
-    are."""
-    rows = []
-    for layer in range(len(mean_norm)):
-        digest = hashlib.sha256(f"random:{seed}/{layer}".encode()).digest()
-        generator = torch.Generator().manual_seed(int.from_bytes(digest[:7], "big"))
-        row = torch.randn(width, generator=generator, dtype=torch.float64)
-        rows.append((row / row.norm()).float())
-    unit = torch.stack(rows)  # [L,d]
-    return Vector(name, unit, mean_norm, _tensor_hash({"unit": unit, "mean_norm": mean_norm}), None)
 
 
 def _load_meta(path: Path) -> VectorMeta:
@@ -272,10 +328,3 @@ def _load_meta(path: Path) -> VectorMeta:
         raise VectorMismatch(f"{path} describes vector {meta.name!r}: a file is named for its vector")
     return meta
 
-
-def _tensor_hash(tensors: dict[str, Tensor]) -> str:
-    digest = hashlib.sha256()
-    for name, tensor in sorted(tensors.items()):
-        digest.update(f"{name} {tuple(tensor.shape)} {tensor.dtype}\n".encode())
-        digest.update(tensor.contiguous().numpy().tobytes())
-    return digest.hexdigest()
