@@ -110,7 +110,7 @@ def extract_all(
         warnings.warn(f"{corpus.name} is unbalanced: {'; '.join(notes)}{way_out}", stacklevel=2)
     components = neutral_components(model, tokenizer, neutral) if neutral else None
     weights = Weights.of(stories, by_topic="topics" in correct, seeds=SEEDS)
-    read = _pass_over(model, stories, weights, batch_tokens, corpus, progress)
+    read = pass_over(model, stories, weights, batch_tokens, corpus, progress)
     means = weights.named(read.sums)  # label -> [L,d]
     grand_mean = torch.stack([means[emotion] for emotion in weights.emotions]).mean(dim=0)
     if "emotionality" in correct and NEUTRAL not in means:
@@ -142,7 +142,7 @@ def extract_all(
         for emotion in weights.emotions
     }
     tensors = _control_directions(means, grand_mean, vectors, rated)
-    tensors = {name: cleaned(tensor) for name, tensor in tensors.items()}
+    tensors = {name: tensor if name == NEUTRAL else cleaned(tensor) for name, tensor in tensors.items()}
     controls = Controls.build(
         {**tensors, "grand_mean": grand_mean, "embeddings": _embeddings(model, stories, weights)},
         **described, layers=grand_mean.shape[0], width=grand_mean.shape[1], from_token=from_token,
@@ -171,7 +171,7 @@ class _Read(NamedTuple):
     sink_share: float
 
 
-def _pass_over(
+def pass_over(
     model: Any, stories: Sequence[Story], weights: Weights, batch_tokens: int, corpus: Path, progress: bool
 ) -> _Read:
     """One pass over the stories: the weighted sums of their means, and the mean norm of the emotional ones."""

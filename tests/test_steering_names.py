@@ -1,7 +1,7 @@
 """A name means one thing, and a name that means nothing is refused with what may stand there."""
 
 import pytest
-from inspect_ai._util.config import resolve_args  # the very reader of -T
+from inspect_ai._util.config import parse_cli_args  # the very reader of -T
 
 from steering.arguments import parse_names
 from steering.condition import Condition
@@ -56,5 +56,5 @@ def test_no_emotion_can_have_the_name_of_a_control(name):
 
 def test_names_reach_the_task_from_the_command_line_as_they_were_typed():
     for names in (CONTROLS, ["desperate", *CONTROLS], ["-calm"], ["permuted:calm:0"]):
-        given = resolve_args(f"emotion={','.join(names)}" if False else {"emotion": ",".join(names)})
+        given = parse_cli_args([f"emotion={','.join(names)}"])
         assert parse_names(given["emotion"], "emotion") == tuple(names)
