@@ -44,6 +44,7 @@ def blackmail(
     tools: str | None = None,
     judge: Any = "off",
     vectors: str | None = None,
+    allow_failed: bool = False,
     seed: int = 1,
     **unknown: Any,
 ) -> Task:
@@ -70,13 +71,14 @@ def blackmail(
         judge: `off`; or with --model-role grader=MODEL: `beside` (the detectors decide, its verdict is kept),
             `decides`, or `agree` (a run on which they differ is unscored).
         vectors: Folder of vector files; by default the model's own.
+        allow_failed: Steer with vectors that failed their read-outs too; the log then says so.
         seed: Seed of the random streams, which all doses share.
         unknown: Anything else is refused.
     """
     refuse_unknown(unknown, blackmail)
     with one_line_errors():
         model = steered_model(get_model(), vectors)
-        doses = conditions_of(model, arm, emotion, strength, layers, positions, intensity)
+        doses = conditions_of(model, arm, emotion, strength, layers, positions, intensity, allow_failed)
         size = setting(model, "length", length, "full")
         runs = samples(
             scenario=parse_names(

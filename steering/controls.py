@@ -20,7 +20,6 @@ from steering.names import Name
 from steering.tensors import read_tensors, tensor_hash, write_tensors, write_text
 
 STEM = "controls"
-CONTROLS_VERSION = 1
 
 
 class ControlsMeta(BaseModel):
@@ -28,7 +27,7 @@ class ControlsMeta(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    schema_version: Literal[1] = CONTROLS_VERSION
+    schema_version: Literal[1] = 1
     model_id: str
     fingerprint: str
     layers: int = Field(ge=1)
@@ -92,7 +91,9 @@ class Controls:
             if name != "embeddings" and tuple(tensor.shape[-2:]) != (meta.layers, meta.width)
         ]
         if wrong:
-            raise VectorMismatch(f"{path}: {', '.join(wrong)} is of another shape than its .json says: {again}")
+            raise VectorMismatch(
+                f"{path}: {', '.join(wrong)} is of another shape than its .json says: {again}"
+            )
         return cls(tensors, meta)
 
     def names(self) -> tuple[str, ...]:
@@ -123,7 +124,8 @@ def unit_rows(direction: Tensor, what: str) -> Tensor:
     norms = direction.double().norm(dim=-1, keepdim=True)  # [L,1]
     if not torch.isfinite(norms).all() or norms.eq(0).any():
         raise SteeringError(f"{what} has no direction at some layer: its norm there is 0 or not finite")
-    return (direction.double() / norms).float()
+    unit: Tensor = (direction.double() / norms).float()
+    return unit
 
 
 def random_direction(seed: int, layers: int, width: int) -> Tensor:

@@ -57,7 +57,8 @@ def read_stories(corpus: Path, tokenizer: Any, from_token: int) -> list[Story]:
     """Every usable story of the file. Raises SteeringError for a line that is none, or a corpus unfit to use;
     warns of stories that are left out."""
     special = set(tokenizer.all_special_ids)
-    stories, naming = [], []
+    stories: list[Story] = []
+    naming: list[Story] = []
     for number, line in _lines(corpus):
         try:
             story = json.loads(line)
@@ -135,17 +136,25 @@ def imbalance(stories: Sequence[Story], ratings: Mapping[str, tuple[float, float
     }
     if shares:
         apart = {e: s for e, s in shares.items() if abs(s - mean(shares.values())) > MAX_PERSON_GAP}
-        told += [f"{share:.0%} of {emotion}'s stories are in the first person, {mean(shares.values()):.0%} of "
-                 "all emotions'" for emotion, share in apart.items()]  # fmt: skip
+        told += [
+            f"{share:.0%} of {emotion}'s stories are in the first person, "
+            f"{mean(shares.values()):.0%} of all emotions'"
+            for emotion, share in apart.items()
+        ]
     lengths = {emotion: mean(len(story.ids) for story in found) for emotion, found in of.items()}
     usual = mean(lengths.values())
-    told += [f"{emotion}'s stories have {length:.0f} tokens on average, all emotions' {usual:.0f}"
-             for emotion, length in lengths.items() if abs(length - usual) > MAX_LENGTH_GAP * usual]  # fmt: skip
+    told += [
+        f"{emotion}'s stories have {length:.0f} tokens on average, all emotions' {usual:.0f}"
+        for emotion, length in lengths.items()
+        if abs(length - usual) > MAX_LENGTH_GAP * usual
+    ]
     rated = [ratings[emotion] for emotion in emotions if emotion in (ratings or {})] if ratings else []
     for what, values in zip(("valence", "arousal"), zip(*rated, strict=True), strict=False):
         if abs(mean(values)) > MAX_SKEW:
-            told.append(f"the {len(values)} emotions have a mean {what} of {mean(values):+.2f}, not about 0, so "
-                        "that what they share is subtracted from each")  # fmt: skip
+            told.append(
+                f"the {len(values)} emotions have a mean {what} of {mean(values):+.2f}, not about 0, "
+                "so that what they share is subtracted from each"
+            )
     return told
 
 
@@ -193,9 +202,7 @@ def _names(text: str, emotion: str) -> bool:
     return re.search(rf"\b{re.escape(emotion.replace('_', ' '))}\b", text, re.IGNORECASE) is not None
 
 
-def _left_out(
-    kept: list[Story], gone: Sequence[Story], corpus: Path, what: str, way_out: str
-) -> list[Story]:
+def _left_out(kept: list[Story], gone: Sequence[Story], corpus: Path, what: str, way_out: str) -> list[Story]:
     """The stories that stay; the others are told of, and many of them are an error."""
     if not gone:
         return kept

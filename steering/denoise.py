@@ -36,7 +36,8 @@ class Components(NamedTuple):
     def removed_from(self, direction: Tensor) -> Tensor:
         """What of a direction [...,L,d] is orthogonal to the components, layer by layer."""
         rows = [
-            direction[..., layer, :] - (direction[..., layer, :] @ basis.T.to(direction)) @ basis.to(direction)
+            direction[..., layer, :]
+            - (direction[..., layer, :] @ basis.T.to(direction)) @ basis.to(direction)
             for layer, basis in enumerate(self.basis)
         ]
         return torch.stack(rows, dim=-2)
@@ -100,7 +101,8 @@ def _principal(tokens: Tensor, variance: float) -> Tensor:
     count = int((share < variance).sum()) + 1
     kept = vectors[:, :count]
     basis = (centred.T @ kept) / values[:count].sqrt() if is_wide else kept
-    return basis.T.float().contiguous()
+    rows: Tensor = basis.T.float().contiguous()
+    return rows
 
 
 def _rendered(tokenizer: Any, messages: list[dict[str, str]]) -> str:

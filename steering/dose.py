@@ -23,6 +23,7 @@ from steering.errors import ReceiptMismatch, SteeringError
 from steering.names import NO_VECTOR, is_control
 from steering.provider import EXTRA_BODY, SteeredAPI
 from steering.receipt import Receipt, check
+from steering.verdicts import heed_verdicts, verdict_of
 from steering.words import WORDS, Spoken, spoken
 
 DEFAULT_WINDOW = 0.1
@@ -37,12 +38,13 @@ NOT_STEERABLE = "none"
 
 
 def conditions_for(
-    model: Model, emotion: object, strength: object, layers: object, positions: object
-) -> tuple[Condition, ...]:
+    model: Model, emotion: object, strength: object, layers: object, positions: object,
+    allow_failed: object = False,
+) -> tuple[Condition, ...]:  # fmt: skip
     """The conditions that a task's arguments ask for: the baseline first, then every dose of every vector.
 
     Without strengths, six doses over the vectors' coherent window. Raises PrerequisiteError for anything that
-    this model cannot be given.
+    this model cannot be given, and for a vector that failed its read-outs unless `allow_failed`.
     """
     names = [name for name in parse_names(emotion, "emotion") if name != NO_VECTOR]
     where = cast(Positions, choose(positions, POSITIONS, "positions"))
@@ -65,11 +67,13 @@ def conditions_for(
         window = library.window or DEFAULT_WINDOW
         doses = tuple(round(step * window, 6) for step in STEPS)
     try:
-        conditions = grid(names, doses, parse_layers(layers, model.api.n_layers), where)
+        places = parse_layers(layers, model.api.n_layers, library.recommended_layer)
+        conditions = grid(names, doses, places, where)
         for condition in conditions:
             library.delta(condition)
     except SteeringError as error:
         raise PrerequisiteError(escape(str(error))) from error
+    heed_verdicts(library, names, allow_failed)
     return conditions
 
 
@@ -81,6 +85,7 @@ def conditions_of(
     layers: object,
     positions: object,
     intensity: object,
+    allow_failed: object = False,
 ) -> tuple[Condition | Spoken, ...]:
     """The conditions of the arms that are asked for (`emotion`, `prompt`, or both), the baseline first."""
     arms = parse_names(arm, "arm")
@@ -89,7 +94,7 @@ def conditions_of(
     names = [name for name in parse_names(emotion, "emotion") if name != NO_VECTOR]
     steered: tuple[Condition, ...] = (Condition.baseline(),)
     if "emotion" in arms:
-        steered = conditions_for(model, emotion, strength, layers, positions)
+        steered = conditions_for(model, emotion, strength, layers, positions, allow_failed)
     elif strength is not None:
         raise PrerequisiteError(escape(f"strength {strength!r}: arm=prompt has intensities, not strengths"))
     if "prompt" not in arms:
@@ -242,5 +247,10 @@ def _described(condition: Condition | Spoken, sample: Sample, api: object) -> di
         return {**condition.about(variant), "arm": condition.arm, "vector_hash": NOT_STEERABLE}
     library = api.library if isinstance(api, SteeredAPI) else None
     vector_hash = library.hash(condition) if library else NOT_STEERABLE
-    window = library.window if library else None
-    return {**condition.to_dict(), "arm": condition.arm, "vector_hash": vector_hash, "window": window}
+    return {
+        **condition.to_dict(),
+        "arm": condition.arm,
+        "vector_hash": vector_hash,
+        "window": library.window if library else None,
+        "verdict": verdict_of(library, condition.vector),
+    }

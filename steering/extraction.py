@@ -174,9 +174,9 @@ class _Read(NamedTuple):
 def pass_over(
     model: Any, stories: Sequence[Story], weights: Weights, batch_tokens: int, corpus: Path, progress: bool
 ) -> _Read:
-    """One pass over the stories: the weighted sums of their means, and the mean norm of the emotional ones."""
-    sums = norm_sum = None
-    kept = counted = done = 0.0
+    """The weighted sums of the stories' means, and the mean norm of the emotional ones' tokens."""
+    sums = norm_sum = kept = torch.zeros((), dtype=torch.float64)
+    counted, done = 0.0, 0
     for batch in batches(stories, batch_tokens):
         chosen = [stories[index] for index in batch]
         means, norms, tokens, own = read_means(model, chosen)
@@ -184,19 +184,17 @@ def pass_over(
             if not torch.isfinite(mean).all():
                 raise SteeringError(f"{corpus} line {story.line}: the model's residual stream is not finite")
         flat = means.double().flatten(1)  # [B,L*d]
-        added = (weights.rows[:, batch] @ flat).unflatten(1, means.shape[1:])  # [K,L,d]
+        added = (weights.rows[:, batch] @ flat).reshape(-1, *means.shape[1:])  # [K,L,d]
         emotional = torch.tensor([story.is_emotional for story in chosen], dtype=torch.float64)
-        added_norm = emotional @ norms.double()  # [L]
-        sums = added if sums is None else sums + added
-        norm_sum = added_norm if norm_sum is None else norm_sum + added_norm
-        kept = kept + emotional @ tokens.double()
+        sums = sums + added
+        norm_sum = norm_sum + emotional @ norms.double()  # [L]
+        kept = kept + emotional @ tokens.double()  # [L]
         counted += float(emotional @ own.double())
         done += len(batch)
         if progress:
-            print(f"\r{done:.0f} of {len(stories)} stories", end="", file=sys.stderr, flush=True)
+            print(f"\r{done} of {len(stories)} stories", end="", file=sys.stderr, flush=True)
     if progress:
         print(file=sys.stderr)
-    assert sums is not None and norm_sum is not None and isinstance(kept, Tensor)
     share = 1 - float(kept.mean()) / counted
     return _Read(sums, (norm_sum / kept).float(), max(0.0, share))
 
@@ -273,10 +271,14 @@ def _halves(means: Mapping[str, Tensor], weights: Weights, cleaned: Any) -> dict
     halved = [emotion for emotion in weights.emotions if f"first:{emotion}" in means]
     if len(halved) < 2:
         return {}
-    one, two = (torch.stack([means[f"{half}:{emotion}"] for emotion in halved]) for half in ("first", "second"))
+    one, two = (
+        torch.stack([means[f"{half}:{emotion}"] for emotion in halved]) for half in ("first", "second")
+    )
     one, two = cleaned(one - one.mean(dim=0)), cleaned(two - two.mean(dim=0))
     cosines = torch.cosine_similarity(one, two, dim=-1)  # [E,L]
-    return {emotion: tuple(round(float(c), 4) for c in row) for emotion, row in zip(halved, cosines, strict=True)}
+    return {
+        emotion: tuple(round(float(c), 4) for c in row) for emotion, row in zip(halved, cosines, strict=True)
+    }
 
 
 @torch.no_grad()
@@ -291,7 +293,8 @@ def story_embedding(model: Any, story: Story) -> Tensor:
     """The mean token embedding of a story's own tokens, [d'] float32."""
     table = model.get_input_embeddings().weight.detach()
     ids = torch.tensor([token for token, own in zip(story.ids, story.own, strict=True) if own])
-    return table[ids.to(table.device)].float().mean(dim=0).cpu()
+    mean: Tensor = table[ids.to(table.device)].float().mean(dim=0).cpu()
+    return mean
 
 
 def _cleaning(components: Components | None, shared: Tensor | None) -> Any:

@@ -92,7 +92,10 @@ def main(arguments: list[str] | None = None) -> int:
     given = parser.parse_args(arguments)
     try:
         speed = extraction_speed(
-            *load_model(given.model), given.corpus, from_token=given.from_token, batch_tokens=given.batch_tokens
+            *load_model(given.model),
+            given.corpus,
+            from_token=given.from_token,
+            batch_tokens=given.batch_tokens,
         )
     except (SteeringError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)

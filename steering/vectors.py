@@ -154,9 +154,7 @@ def save(folder: Path, *vectors: Vector) -> list[Path]:
     paths = []
     for vector in vectors:
         if vector.meta is None or vector.raw is None:
-            raise SteeringError(
-                f"vector {vector.name!r} is a control or has no description: nothing to save"
-            )
+            raise SteeringError(f"vector {vector.name!r} is a control or has no description: nothing to save")
         path = folder / f"{vector.name}.safetensors"
         tensors = {"unit": vector.unit, "raw": vector.raw, "mean_norm": vector.mean_norm}
         write_tensors(path, tensors)
@@ -183,6 +181,14 @@ def load(path: Path) -> Vector:
     if tensors["mean_norm"].le(0).any():
         raise VectorMismatch(f"{path} holds a mean norm that is not above 0: {_AGAIN}")
     return Vector(meta.name, tensors["unit"], tensors["mean_norm"], meta.tensor_hash, meta, tensors["raw"])
+
+
+def describe(folder: Path, name: str, **changes: Any) -> VectorMeta:
+    """Change fields of a vector's description; its tensors stay as they are."""
+    path = folder / f"{name}.json"
+    meta = VectorMeta.model_validate({**_load_meta(path).model_dump(), **changes})
+    write_text(path, meta.model_dump_json(indent=2) + "\n")
+    return meta
 
 
 class VectorLibrary:
@@ -245,6 +251,12 @@ class VectorLibrary:
     def window(self) -> float | None:
         """The smallest coherent window among the vectors that have one."""
         return min((meta.window for meta in self._metas.values() if meta.window is not None), default=None)
+
+    @property
+    def recommended_layer(self) -> int | None:
+        """The layer that the read-outs of all checked vectors recommend; None where none or several."""
+        layers = {meta.readouts.layer for meta in self._metas.values() if meta.readouts is not None}
+        return layers.pop() if len(layers) == 1 else None
 
     def get(self, name: str) -> Vector:
         """The vector of a file, or a control. An unknown name is a VectorMismatch with the choices."""
@@ -327,4 +339,3 @@ def _load_meta(path: Path) -> VectorMeta:
     if meta.name != path.stem:
         raise VectorMismatch(f"{path} describes vector {meta.name!r}: a file is named for its vector")
     return meta
-

@@ -6,7 +6,16 @@ from pathlib import Path
 
 import pytest
 import torch
-from planted import ARCHITECTURES, FROM, MARKS, RATINGS, directions, plant, stories, write_jsonl, write_ratings
+from planted import (
+    ARCHITECTURES,
+    FROM,
+    MARKS,
+    RATINGS,
+    directions,
+    plant,
+    stories,
+    write_jsonl,
+)
 from safetensors.torch import load_file, save_file
 
 from steering.condition import Condition
@@ -51,7 +60,10 @@ def test_another_seed_is_another_direction(planted_library):
 
 
 def test_the_opposite_is_the_vector_turned_round(planted_library):
-    turned, doubly = planted_library.delta(Condition("-calm", 0.1, (2,), "all")), Condition("calm", -0.1, (2,), "all")
+    turned, doubly = (
+        planted_library.delta(Condition("-calm", 0.1, (2,), "all")),
+        Condition("calm", -0.1, (2,), "all"),
+    )
     assert torch.equal(turned[2], planted_library.delta(doubly)[2])
 
 
@@ -76,21 +88,27 @@ def test_valence_points_from_unpleasant_to_pleasant(planted_library):
 
 
 def test_scattered_directions_keep_to_where_the_stories_differ(planted_library):
-    """The planted stories differ in the marks' directions before all, so draws from their scatter lie there."""
+    """The planted stories differ in the marks' directions before all, so draws of their scatter lie there."""
     marks = directions()
-    inside = [(planted_library.get(f"covariance:{seed}").unit @ marks.T).norm(dim=-1).mean() for seed in range(20)]
-    isotropic = [(planted_library.get(f"random:{seed}").unit @ marks.T).norm(dim=-1).mean() for seed in range(20)]
+    inside = [
+        (planted_library.get(f"covariance:{seed}").unit @ marks.T).norm(dim=-1).mean() for seed in range(20)
+    ]
+    isotropic = [
+        (planted_library.get(f"random:{seed}").unit @ marks.T).norm(dim=-1).mean() for seed in range(20)
+    ]
     assert min(inside) > max(isotropic)
 
 
 def test_exchanged_labels_show_no_emotion(planted_library):
-    """What remains are differences that chance left; a real vector's cosine with its direction is above .9."""
+    """What remains are differences that chance left; a real vector's cosine with its own is above .9."""
     calm = planted_library.get("calm")
     cosines = [cosine(planted_library.get(f"shuffled:{seed}"), calm).mean() for seed in range(20)]
     assert abs(sum(cosines) / 20) < 0.35
 
 
-def test_a_concept_is_read_against_stories_without_it(planted_model, tokenizer, planted_corpus, planted_library):
+def test_a_concept_is_read_against_stories_without_it(
+    planted_model, tokenizer, planted_corpus, planted_library
+):
     read = read_stories(planted_corpus, tokenizer, FROM)
     means = {}
     for label in ("concept:sea", "neutral"):
@@ -103,7 +121,9 @@ def test_a_concept_is_read_against_stories_without_it(planted_model, tokenizer, 
 
 @pytest.mark.parametrize("name", ["shuffled:20", "covariance:99", "concept:moon", "permuted:clam:1", "-clam"])
 def test_a_control_that_a_folder_does_not_have_is_refused_with_those_it_has(planted_library, name):
-    with pytest.raises(VectorMismatch, match=r"choose angry, calm.* concept:sea, covariance:0 to covariance:19"):
+    with pytest.raises(
+        VectorMismatch, match=r"choose angry, calm.* concept:sea, covariance:0 to covariance:19"
+    ):
         planted_library.get(name)
 
 
@@ -113,7 +133,9 @@ def test_a_folder_without_stored_controls_still_makes_those_that_need_none(make_
     for name in ("random:1", "permuted:calm:1", "-calm"):
         torch.testing.assert_close(library.get(name).unit.norm(dim=-1), torch.ones(4))
     for name in (*STORED, "calm-minus-valence"):
-        with pytest.raises(VectorMismatch, match="choose calm, -EMOTION, random:SEED, permuted:EMOTION:SEED$"):
+        with pytest.raises(
+            VectorMismatch, match=r"choose calm, -EMOTION, random:SEED, permuted:EMOTION:SEED$"
+        ):
             library.get(name)
 
 
@@ -165,7 +187,7 @@ def test_planted_directions_are_recovered_in_six_architectures(
 
 def dialogues(folder: Path) -> Path:
     lines = [
-        {"messages": [{"role": "system", "content": "Be short."}, {"role": "user", "content": f"Add {n} and 2."},
+        {"messages": [{"role": "system", "content": "Be short."}, {"role": "user", "content": f"Add {n}, 2."},
                       {"role": "assistant", "content": f"The sum of {n} and 2 is {n + 2}, as numbers go."}]}
         for n in range(12)
     ]  # fmt: skip
@@ -216,6 +238,7 @@ def test_neutral_text_that_is_none_is_refused(planted_model, tokenizer, tmp_path
 def test_held_out_topics_have_no_part_unless_they_are_asked_for(planted_model, tokenizer, tmp_path):
     lines = stories()
     without_them = [line for line in lines if line["split"] == "train"]
+
     def made(given, **options):
         path = write_jsonl(tmp_path / "s.jsonl", given)
         return extract_all(planted_model, tokenizer, path, from_token=FROM, progress=False, **options)
@@ -229,9 +252,9 @@ def test_held_out_topics_have_no_part_unless_they_are_asked_for(planted_model, t
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        (lambda s: s["emotion"] != "calm" or s["topic"] in ("stove", "river"), r"12 stories of \w+ and 4 of calm"),
-        (lambda s: s["emotion"] != "calm" or s["topic"] != "stove", "topics are not told alike often .*: stove"),
-        (lambda s: s["emotion"] != "calm" or s["person"] == "first", "100% of calm's stories are in the first"),
+        (lambda s: s["emotion"] != "calm" or s["topic"] in ("stove", "river"), r"12 stories of \w+ and 4 of"),
+        (lambda s: s["emotion"] != "calm" or s["topic"] != "stove", "topics are not told alike .*: stove"),
+        (lambda s: s["emotion"] != "calm" or s["person"] == "first", "100% of calm's stories are in the"),
         (lambda s: s["emotion"] in ("sad", "angry", "desperate"), r"mean valence of -0\.73"),
     ],
 )  # fmt: skip
@@ -248,11 +271,16 @@ def test_an_unbalanced_corpus_is_told_with_the_way_out(
 
 def test_longer_stories_of_one_emotion_are_told(planted_model, tokenizer, tmp_path):
     lines = [
-        {**line, "text": line["text"] + " And more of it." * 4 * (line["emotion"] == "calm")} for line in stories()
+        {**line, "text": line["text"] + " And more of it." * 4 * (line["emotion"] == "calm")}
+        for line in stories()
     ]
     with pytest.warns(UserWarning, match=r"calm's stories have \d+ tokens on average, all emotions' \d+"):
         extract_all(
-            planted_model, tokenizer, write_jsonl(tmp_path / "s.jsonl", lines), from_token=FROM, progress=False
+            planted_model,
+            tokenizer,
+            write_jsonl(tmp_path / "s.jsonl", lines),
+            from_token=FROM,
+            progress=False,
         )
 
 
@@ -260,13 +288,17 @@ def test_counting_topics_alike_undoes_an_uneven_number_of_stories(planted_model,
     """A topic told five times of one emotion only must not lean its vector."""
     lines = [line for line in stories() if line["split"] == "train"]
     extra = [line for line in lines if line["emotion"] == "calm" and line["topic"] == "stove"] * 4
+
     def made(given, **options):
         path = write_jsonl(tmp_path / "s.jsonl", given)
         return extract_all(planted_model, tokenizer, path, from_token=FROM, progress=False, **options).vectors
 
     even = made(lines)["calm"].unit
     with pytest.warns(UserWarning, match="unbalanced"):
-        leaning, righted = made(lines + extra)["calm"].unit, made(lines + extra, correct=["topics"])["calm"].unit
+        leaning, righted = (
+            made(lines + extra)["calm"].unit,
+            made(lines + extra, correct=["topics"])["calm"].unit,
+        )
     torch.testing.assert_close(righted, even, atol=1e-4, rtol=0)
     assert (leaning - even).abs().max() > 1e-3
 
@@ -293,7 +325,7 @@ def test_a_few_stories_that_name_their_emotion_are_left_out_and_many_are_an_erro
         )  # fmt: skip
     assert made.vectors["desperate"].meta.n_stories == made.vectors["calm"].meta.n_stories - 1
     leaking = [{**line, "text": f"{line['text']} {line['emotion'].title()}!"} for line in lines]
-    with pytest.raises(SteeringError, match="name their emotion.*say it in other words"):
+    with pytest.raises(SteeringError, match=r"name their emotion.*say it in other words"):
         extract_all(planted_model, tokenizer, write_jsonl(tmp_path / "s.jsonl", leaking), from_token=FROM)
 
 
@@ -301,7 +333,11 @@ def test_one_story_an_emotion_is_told_and_one_story_in_all_is_an_error(planted_m
     lines = stories(topics=("stove",), per_topic=1)
     with pytest.warns(UserWarning, match="a single story of angry, calm, .* that story's plot"):
         made = extract_all(
-            planted_model, tokenizer, write_jsonl(tmp_path / "s.jsonl", lines), from_token=FROM, progress=False
+            planted_model,
+            tokenizer,
+            write_jsonl(tmp_path / "s.jsonl", lines),
+            from_token=FROM,
+            progress=False,
         )
     assert made.controls.meta.halves == {}
     with pytest.raises(SteeringError, match="fewer than two emotions"):
@@ -318,12 +354,14 @@ def test_only_held_out_topics_leave_nothing_to_extract_from(planted_model, token
 def test_ratings_that_are_none_are_refused(planted_model, tokenizer, planted_corpus, tmp_path, content):
     path = tmp_path / "words.yaml"
     path.write_text(content)
-    with pytest.raises(SteeringError, match=r"words\.yaml holds no source and words with valence and arousal"):
+    with pytest.raises(
+        SteeringError, match=r"words\.yaml holds no source and words with valence and arousal"
+    ):
         extract_all(planted_model, tokenizer, planted_corpus, from_token=FROM, ratings=path)
 
 
 def test_every_control_steers_a_real_eval_and_brings_its_receipt(
-    run_toy, steerable_folder, tokenizer, make_model, planted_corpus, ratings_file, tmp_path
+    run_toy, tokenizer, make_model, planted_corpus, ratings_file, tmp_path
 ):
     from steering.receipt import Receipt
 

@@ -69,7 +69,9 @@ def test_a_direction_planted_in_the_embeddings_is_recovered(make_model, tokenize
             layer.self_attn.o_proj.weight.mul_(0.02)
             layer.mlp.down_proj.weight.mul_(0.02)
         for mark, direction in zip(PLANTED.values(), directions, strict=True):
-            model.model.embed_tokens.weight[tokenizer(mark)["input_ids"][0]] = 4 * direction  # below 5 times the median, above which a token is a sink
+            model.model.embed_tokens.weight[tokenizer(mark)["input_ids"][0]] = (
+                4 * direction
+            )  # below 5 times the median, above which a token is a sink
     vectors = quiet(model, tokenizer, corpus(stories()), from_token=FROM)
     planted = directions - directions.mean(dim=0)
     for emotion, direction in zip(PLANTED, planted, strict=True):

@@ -44,7 +44,9 @@ def test_a_control_is_of_the_arm_control_with_a_slug_of_its_own_and_survives_jso
      "calm-minus-valence-minus-valence", "a b", None, 7],
 )  # fmt: skip
 def test_an_impossible_name_is_refused_with_what_may_stand_there(name):
-    with pytest.raises(SteeringError, match=r"is not possible: choose a vector file .* random:SEED.* -EMOTION"):
+    with pytest.raises(
+        SteeringError, match=r"is not possible: choose a vector file .* random:SEED.* -EMOTION"
+    ):
         read_name(name)
 
 

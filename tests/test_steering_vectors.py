@@ -92,7 +92,9 @@ def test_random_directions_favour_no_axis(library):
 
 def test_names_lists_the_files_and_an_unknown_name_is_refused_with_them(library):
     assert library.names() == ("calm", "desperate")
-    with pytest.raises(VectorMismatch, match=r"no vector 'clam' in .*: choose calm, desperate, -EMOTION, random:SEED"):
+    with pytest.raises(
+        VectorMismatch, match=r"no vector 'clam' in .*: choose calm, desperate, -EMOTION, random:SEED"
+    ):
         library.get("clam")
     for name in ("none", "random:x", "../calm"):
         with pytest.raises(SteeringError):
