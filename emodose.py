@@ -5,12 +5,16 @@ and everything heavy are imported when they are asked for. What a command does i
 are only its words.
 """
 
+import json
 import sys
+import warnings
 from importlib import import_module
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import click
+import yaml
 
 if TYPE_CHECKING:
     from steering.condition import Condition
@@ -19,6 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Condition", "extract", "main", "steered"]
 
+_RATINGS = Path(__file__).parent / "scenarios" / "stories" / "bundled" / "words.yaml"
 _PUBLIC = {"Condition": "steering.condition", "extract": "steering.extraction", "steered": "steering.hooks"}
 
 
@@ -33,7 +38,8 @@ def __getattr__(name: str) -> Any:
 def cli() -> None:
     """How much does an emotion change what a language model does?
 
-    Runs are made by Inspect (inspect eval evals/blackmail.py ...); these commands read its logs.
+    Runs are made by Inspect (inspect eval evals/blackmail.py ...); these commands make the vectors for them
+    and read their logs.
     """
 
 
@@ -196,10 +202,166 @@ def simulate(out: Path, workers: int, short: bool) -> None:
     click.echo(f"simulation: {write(found, out)}")
 
 
+@cli.group()
+def vectors() -> None:
+    """Make, look at and check the vectors of a model."""
+
+
+_model = click.argument("model")
+_folder = click.option(
+    "--vectors", "folder", type=click.Path(path_type=Path), help="Folder of vector files; the model's own."
+)
+
+
+@vectors.command("list")
+@click.argument("place", required=False, type=click.Path(path_type=Path))
+def list_vectors(place: Path | None) -> None:
+    """List the vectors in PLACE, a folder of vectors or of a model; without it, all that tasks would find.
+
+    Example: emodose vectors list local
+    """
+    from steering.shelf import folders, listing
+
+    click.echo("\n\n".join(listing(folder) for folder in folders(place)))
+
+
+@vectors.command()
+@click.argument("name")
+@click.argument("place", required=False, type=click.Path(path_type=Path))
+def show(name: str, place: Path | None) -> None:
+    """Show all that is known of the vector NAME.
+
+    Example: emodose vectors show desperate local
+    """
+    from steering.shelf import description, folders
+
+    for folder in folders(place):
+        click.echo(description(folder, name).model_dump_json(indent=2))
+
+
+@vectors.command("extract")
+@_model
+@click.option("--corpus", default="auto", show_default=True,
+              help="bundled, organism, or a JSONL file; auto: what the model can read.")  # fmt: skip
+@click.option("--neutral", type=click.Path(path_type=Path),
+              help="JSONL of neutral dialogues; the bundled ones for the bundled corpus.")  # fmt: skip
+@click.option("--raw", is_flag=True, help="Remove no neutral components.")
+@click.option("--correct", multiple=True, type=click.Choice(["topics", "emotionality"]),
+              help="Against an unbalanced corpus; may be given twice.")  # fmt: skip
+@click.option("--from-token", type=click.IntRange(0), help="First token of a story that counts; 50.")
+@click.option("--batch-tokens", default=8192, show_default=True, type=click.IntRange(1))
+@click.option("-o", "--out", "folder", type=click.Path(path_type=Path), help="Folder; the model's own.")
+def extract_vectors(
+    model: str, corpus: str, neutral: Path | None, raw: bool, correct: tuple[Any, ...],
+    from_token: int | None, batch_tokens: int, folder: Path | None,
+) -> None:  # fmt: skip
+    """Extract the emotion vectors of MODEL, a folder or a name, and the controls beside them.
+
+    Example: emodose vectors extract Qwen/Qwen2.5-0.5B-Instruct
+    """
+    from steering.extraction import extract_all
+    from steering.shelf import open_model
+
+    with TemporaryDirectory() as made:
+        texts = _corpus(corpus, model, Path(made))
+        opened = open_model(model, folder)
+        found = extract_all(
+            opened.model, opened.tokenizer, texts["stories"], batch_tokens=batch_tokens, correct=correct,
+            from_token=texts["from_token"] if from_token is None else from_token,
+            neutral=None if raw else neutral or texts["neutral"], ratings=texts["ratings"],
+            all_topics=texts["all_topics"],
+        )  # fmt: skip
+    found.save(opened.folder)
+    click.echo(f"{len(found.vectors)} vectors and their controls: {opened.folder}")
+
+
+@vectors.command()
+@_model
+@click.option("--texts", default="auto", show_default=True,
+              help="bundled, organism, or a folder with stories.jsonl, implicit.yaml, ...; auto: what the "
+              "model can read.")  # fmt: skip
+@click.option("--card", type=click.Path(path_type=Path),
+              help="Folder for page, figure and JSON; `card` beside the vectors.")  # fmt: skip
+@_folder
+def check(model: str, texts: str, card: Path | None, folder: Path | None) -> None:
+    """Read out the vectors of MODEL on texts they were not made from, and store a verdict with each.
+
+    Example: emodose vectors check Qwen/Qwen2.5-0.5B-Instruct
+    """
+    from results.vector_card import as_page, as_text, draw
+    from steering.readouts.check import check as read_out
+    from steering.readouts.check import store
+    from steering.shelf import open_model
+
+    with TemporaryDirectory() as made:
+        read_on = _texts(texts, model, Path(made))
+        opened = open_model(model, folder)
+        checked = read_out(opened.model, opened.tokenizer, opened.library(), read_on)
+    store(opened.folder, checked)
+    card = card or opened.folder / "card"
+    card.mkdir(parents=True, exist_ok=True)
+    (card / "report.json").write_text(json.dumps(checked.report, indent=1) + "\n", "utf-8")
+    draw(checked.report, card / "card")
+    (card / "README.md").write_text(as_page(checked.report, "card.png"), "utf-8")
+    click.echo(f"{as_text(checked.report)}\n\ncard: {card / 'README.md'}")
+
+
+def _kind(given: str, model: str) -> str:
+    """What `auto` stands for: an organism reads its own texts, every other model the bundled ones."""
+    if given != "auto":
+        return given
+    declared = Path(model) / "emodose.yaml"
+    is_organism = declared.is_file() and (yaml.safe_load(declared.read_text("utf-8")) or {}).get("organism")
+    return "organism" if is_organism else "bundled"
+
+
+def _corpus(given: str, model: str, made: Path) -> dict[str, Any]:
+    """The corpus as files, with what extraction has to know of it."""
+    from scenarios.stories import bundled_corpus, organism_corpus
+
+    kind = _kind(given, model)
+    plain = {"neutral": None, "ratings": _RATINGS, "from_token": 50, "all_topics": False}
+    if kind == "organism":
+        stories = made / "extraction.jsonl"
+        organism_corpus.main([str(stories), "--split", "extraction", "--per-topic", "12"])
+        return {**plain, "stories": stories, "from_token": 20, "all_topics": True}
+    if kind == "bundled":
+        stories, neutral = bundled_corpus.write(made)
+        return {**plain, "stories": stories, "neutral": neutral}
+    return {**plain, "stories": Path(kind)}
+
+
+def _texts(given: str, model: str, made: Path) -> Any:
+    """The texts to read vectors out on."""
+    from scenarios.stories import bundled_corpus, organism_readouts
+    from steering.readouts.texts import Texts
+
+    kind = _kind(given, model)
+    if kind == "organism":
+        organism_readouts.write(made)
+        return Texts(made / "heldout.jsonl", made / "implicit.yaml", ratings=_RATINGS, name=kind)
+    if kind == "bundled":
+        data = bundled_corpus.DATA
+        return Texts(
+            bundled_corpus.write(made)[0], data / "implicit.yaml", data / "intensity.yaml", _RATINGS,
+            data / "requests.yaml", name=kind,
+        )  # fmt: skip
+    files = {name: Path(kind) / f"{name}.yaml" for name in ("implicit", "intensity", "requests")}
+    stories = Path(kind) / "stories.jsonl"
+    if not stories.is_file():
+        raise click.ClickException(f"{kind} is neither bundled nor organism nor a folder with stories.jsonl")
+    return Texts(
+        stories, ratings=_RATINGS, name=Path(kind).name,
+        **{name: path for name, path in files.items() if path.is_file()},
+    )  # fmt: skip
+
+
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line; what the user can mend ends in one line on stderr and exit status 1."""
     try:
-        status = cli.main(arguments, prog_name="emodose", standalone_mode=False)
+        with warnings.catch_warnings():
+            warnings.showwarning = lambda message, *_: click.echo(f"warning: {message}", err=True)
+            status = cli.main(arguments, prog_name="emodose", standalone_mode=False)
     except click.exceptions.NoArgsIsHelpError as error:
         click.echo(error.format_message())
         status = 0
@@ -209,8 +371,9 @@ def main(arguments: list[str] | None = None) -> None:
         status = _fail("stopped")
     except Exception as error:
         from results.table import TableError
+        from steering.errors import SteeringError
 
-        if not isinstance(error, TableError | OSError):
+        if not isinstance(error, TableError | SteeringError | OSError):
             raise
         status = _fail(str(error))
     sys.exit(status if isinstance(status, int) else 0)

@@ -57,7 +57,8 @@ def blackmail(
             as it is.
         strength: Doses in mean residual norms, e.g. `-0.1,0.1`; by default six doses and 0 over the
             vectors' coherent window.
-        layers: Steered decoder layers from 0, e.g. `18`; `auto` is two thirds of the way up.
+        layers: Steered decoder layers from 0, e.g. `18`; `auto` is what checked vectors recommend, else two
+            thirds of the way up.
         positions: `all` tokens, or only those of the `assistant` and the last prompt token.
         arm: `emotion` steers; `prompt` says the emotion in words in the system prompt, on any provider, and
             steers nothing; `emotion,prompt` does both.

@@ -60,7 +60,7 @@ def conditions_for(
         raise PrerequisiteError(
             escape(
                 f"there are no vectors for {model}, so it cannot be given {names[0]}: make some with "
-                "python -m steering.extraction, or name a folder with vectors="
+                "emodose vectors extract, or name a folder with vectors="
             )
         )
     if doses is None:

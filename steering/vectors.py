@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from steering.condition import Condition
 from steering.controls import STEM, Controls, permuted, random_direction, unit_rows, without
 from steering.errors import LayerNotFound, SteeringError, VectorMismatch
-from steering.names import check_emotion, read_name
+from steering.names import RESERVED, check_emotion, read_name
 from steering.tensors import read_tensors, tensor_hash, write_tensors, write_text
 
 SCHEMA_VERSION = 1
@@ -183,6 +183,18 @@ def load(path: Path) -> Vector:
     return Vector(meta.name, tensors["unit"], tensors["mean_norm"], meta.tensor_hash, meta, tensors["raw"])
 
 
+def read_metas(folder: Path) -> dict[str, VectorMeta]:
+    """The descriptions of a folder's vectors, by name; damage and an empty folder are a VectorMismatch."""
+    paths = [path for path in sorted(folder.glob("*.json")) if path.stem not in RESERVED]
+    metas = {path.stem: _load_meta(path) for path in paths}
+    for path in sorted(folder.glob("*.safetensors")):
+        if not path.with_suffix(".json").is_file():
+            raise VectorMismatch(f"{path} has no .json beside it: {_AGAIN}")
+    if not metas:
+        raise VectorMismatch(f"no vector files in {folder}: make some with emodose vectors extract MODEL")
+    return metas
+
+
 def describe(folder: Path, name: str, **changes: Any) -> VectorMeta:
     """Change fields of a vector's description; its tensors stay as they are."""
     path = folder / f"{name}.json"
@@ -199,16 +211,7 @@ class VectorLibrary:
 
     def __init__(self, folder: Path, fingerprint: str, n_layers: int, width: int) -> None:
         self.folder = Path(folder)
-        self._metas = {
-            path.stem: _load_meta(path) for path in sorted(self.folder.glob("*.json")) if path.stem != STEM
-        }
-        for path in sorted(self.folder.glob("*.safetensors")):
-            if not path.with_suffix(".json").is_file():
-                raise VectorMismatch(f"{path} has no .json beside it: {_AGAIN}")
-        if not self._metas:
-            raise VectorMismatch(
-                f"no vector files in {self.folder}: make some with python -m steering.extraction"
-            )
+        self._metas = read_metas(self.folder)
         self.controls = Controls.load(self.folder, _AGAIN)
         """What was stored at extraction to compare with; None for vectors made without."""
         metas: dict[str, Any] = {**self._metas, **({STEM: self.controls.meta} if self.controls else {})}

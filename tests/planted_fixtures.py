@@ -15,7 +15,8 @@ def six_models(make_model, tokenizer):
 
     shared = {"vocab_size": len(tokenizer), "initializer_range": 0.2, "hidden_size": 32,
               "num_hidden_layers": 4, "num_attention_heads": 4, "intermediate_size": 48,
-              "max_position_embeddings": 4096, "bos_token_id": None, "eos_token_id": tokenizer.eos_token_id, "pad_token_id": None}  # fmt: skip
+              "max_position_embeddings": 4096, "bos_token_id": None,
+              "eos_token_id": tokenizer.eos_token_id, "pad_token_id": None}  # fmt: skip
 
     @cache
     def make(architecture):
