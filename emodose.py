@@ -306,6 +306,164 @@ def check(model: str, texts: str, card: Path | None, folder: Path | None) -> Non
     click.echo(f"{as_text(checked.report)}\n\ncard: {card / 'README.md'}")
 
 
+@cli.group()
+def stories() -> None:
+    """Story corpora that vectors are extracted from."""
+
+
+@stories.command("write")
+@_model
+@click.option("-o", "--out", required=True, type=click.Path(path_type=Path), help="FILE.jsonl to write to.")
+@click.option("--emotion", default="all", show_default=True, help="Words like calm,at_ease; all: 18.")
+@click.option("--topic", default="all", show_default=True, help="Topics of the bundled corpus.")
+@click.option("--per-topic", default=12, show_default=True, type=click.IntRange(1))
+@click.option("--temperature", default=1.0, show_default=True, type=click.FloatRange(0, min_open=True))
+@click.option("--top-p", default=1.0, show_default=True, type=click.FloatRange(0, 1, min_open=True))
+@click.option("--max-tokens", default=300, show_default=True, type=click.IntRange(1))
+@click.option("--attempts", default=5, show_default=True, type=click.IntRange(1), help="Per story.")
+@click.option("--rows", default=32, show_default=True, type=click.IntRange(1), help="Stories at a time.")
+@click.option("--seed", default=0, show_default=True)
+def write_stories(
+    model: str, out: Path, emotion: str, topic: str, per_topic: int, temperature: float, top_p: float,
+    max_tokens: int, attempts: int, rows: int, seed: int,
+) -> None:  # fmt: skip
+    """Let MODEL write the stories that its vectors are then extracted from, as in Sofroniew et al. 2026.
+
+    A run that was stopped goes on where it was. Stories that name the emotion, are too short or repeat are
+    refused, kept apart with the reason, and asked for again.
+
+    Example: emodose stories write Qwen/Qwen2.5-0.5B-Instruct -o results/vectors/stories.jsonl
+    """
+    from scenarios.stories import writing as asked
+    from scenarios.stories.bundled_corpus import choose_emotions, choose_topics, load_banned
+    from steering.shelf import open_model
+    from steering.writing import Sampling, write
+
+    try:
+        topics, emotions = choose_topics(topic), choose_emotions(emotion)
+    except ValueError as error:
+        raise click.ClickException(str(error)) from error
+    wanted = list(asked.orders(topics, emotions, per_topic))
+    judge = asked.Judge(load_banned())
+    opened = open_model(model)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with click.progressbar(length=len(wanted), label="stories", file=sys.stderr) as bar:
+        found = write(
+            opened.model, opened.tokenizer, wanted, out,
+            refusal=lambda order, text, finished: judge.refusal(order.about["emotion"], text, finished),
+            remember=lambda order, text: judge.remember(order.about["emotion"], text),
+            clean=asked.cleaned,
+            sampling=Sampling(temperature, top_p, max_tokens, seed, attempts, rows),
+            described={"prompts": asked.prompts().model_dump(mode="json")},
+            extent={"per_topic": per_topic, "emotions": emotions, "topics": list(topics)},
+            progress=lambda done, _total: bar.update(done - bar.pos),
+        )  # fmt: skip
+    click.echo(f"{found.kept} stories kept, {found.refused} answers refused: {out}")
+    if found.given_up:
+        raise click.ClickException(
+            f"{found.given_up} of {len(wanted)} stories were refused {attempts} times and are missing; why "
+            f"is said in {out.with_suffix('.refused.jsonl')}."
+        )
+
+
+_neutral = click.option(
+    "--neutral", type=click.Path(path_type=Path),
+    help="JSONL of neutral dialogues or texts; by default what the model can read.",
+)  # fmt: skip
+_layers = click.option("--layers", default="auto", show_default=True, help="auto, or numbers like 18,19.")
+_names = click.option("--emotion", default="all", show_default=True, help="Names like calm,random:1.")
+
+
+@vectors.command()
+@_model
+@_names
+@click.option("--strength", default="-0.1,-0.05,-0.025,0.025,0.05,0.1", show_default=True)
+@_layers
+@_neutral
+@_folder
+def kl(
+    model: str, emotion: str, strength: str, layers: str, neutral: Path | None, folder: Path | None
+) -> None:
+    """Measure how far doses move MODEL: KL divergence per token on neutral text, mean and 95th percentile.
+
+    Stored beside the vectors; runs under these very doses then carry it.
+
+    Example: emodose vectors kl Qwen/Qwen2.5-0.5B-Instruct --emotion calm,random:1 --strength=-0.1,0.1
+    """
+    from steering.arguments import parse_floats
+    from steering.condition import grid
+    from steering.doses import Doses
+    from steering.kl import divergences
+    from steering.shelf import layers_for, names_for, open_model
+
+    with TemporaryDirectory() as made:
+        opened = open_model(model, folder)
+        library = opened.library()
+        doses = parse_floats(strength, "strength")
+        wanted = grid(names_for(emotion, library), doses, layers_for(layers, library), "all")
+        texts = neutral or _neutral_text(model, Path(made))
+        found = divergences(opened.model, opened.tokenizer, library, texts, wanted)
+    kept = Doses.load(opened.folder, library.doses.fingerprint)
+    path = kept.model_copy(update={"kl": {**kept.kl, **found}}).save(opened.folder)
+    for slug, one in found.items():
+        click.echo(f"{slug}: {one.mean:.4g} nats a token, 95th percentile {one.p95:.4g}")
+    click.echo(f"doses: {path}")
+
+
+@vectors.command()
+@_model
+@_names
+@click.option("--strength", default="0.05,0.1,0.2,0.3,0.5", show_default=True, help="Sizes; both signs.")
+@click.option("--prompts", default=48, show_default=True, type=click.IntRange(2), help="Texts per dose.")
+@click.option("--max-tokens", default=64, show_default=True, type=click.IntRange(8))
+@_layers
+@_neutral
+@_folder
+def window(
+    model: str, emotion: str, strength: str, prompts: int, max_tokens: int, layers: str,
+    neutral: Path | None, folder: Path | None,
+) -> None:  # fmt: skip
+    """Measure up to which strength MODEL stays coherent under its vectors, blind to any outcome.
+
+    Stored with the vectors; tasks take their doses from it, and figures grey out what lies beyond.
+
+    Example: emodose vectors window Qwen/Qwen2.5-0.5B-Instruct
+    """
+    from steering.arguments import parse_floats
+    from steering.doses import Doses
+    from steering.shelf import layers_for, names_for, open_model
+    from steering.vectors import describe
+    from steering.window import measure
+
+    with TemporaryDirectory() as made:
+        opened = open_model(model, folder)
+        library = opened.library()
+        names = names_for(emotion, library)
+        texts = neutral or _neutral_text(model, Path(made))
+        found = measure(
+            opened.model, opened.tokenizer, library, texts, names, layers_for(layers, library),
+            strengths=parse_floats(strength, "strength"), prompts=prompts, max_tokens=max_tokens,
+            progress=lambda done, total: click.echo(f"\r{done} of {total} doses", nl=False, err=True),
+        )  # fmt: skip
+    click.echo(err=True)
+    kept = Doses.load(opened.folder, library.doses.fingerprint)
+    kept.model_copy(update={"coherence": {**kept.coherence, **found.coherence}}).save(opened.folder)
+    for name, largest in found.largest.items():
+        if name in library.names():
+            describe(opened.folder, name, window=largest)
+        click.echo(f"{name}: {'incoherent at every strength' if largest is None else f'+-{largest:g}'}")
+
+
+def _neutral_text(model: str, made: Path) -> Path:
+    """Neutral text that the model can read."""
+    from scenarios.stories import bundled_corpus, organism_readouts
+
+    if _kind("auto", model) == "organism":
+        organism_readouts.write(made)
+        return made / "neutral.jsonl"
+    return bundled_corpus.write(made)[1]
+
+
 def _kind(given: str, model: str) -> str:
     """What `auto` stands for: an organism reads its own texts, every other model the bundled ones."""
     if given != "auto":

@@ -247,10 +247,13 @@ def _described(condition: Condition | Spoken, sample: Sample, api: object) -> di
         return {**condition.about(variant), "arm": condition.arm, "vector_hash": NOT_STEERABLE}
     library = api.library if isinstance(api, SteeredAPI) else None
     vector_hash = library.hash(condition) if library else NOT_STEERABLE
+    divergence = library.doses.divergence(condition, vector_hash) if library else None
     return {
         **condition.to_dict(),
         "arm": condition.arm,
         "vector_hash": vector_hash,
+        "kl_mean": 0.0 if condition.is_baseline else divergence.mean if divergence else None,
+        "kl_p95": 0.0 if condition.is_baseline else divergence.p95 if divergence else None,
         "window": library.window if library else None,
         "verdict": verdict_of(library, condition.vector),
     }

@@ -7,6 +7,7 @@ weight fingerprint>, as tasks look for them. Extraction and read-outs are elsewh
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from steering.arguments import parse_layers, parse_names
 from steering.errors import SteeringError
 from steering.extraction import load_model
 from steering.layers import shape_of
@@ -71,3 +72,16 @@ def description(folder: Path, name: str) -> VectorMeta:
     if name not in metas:
         raise SteeringError(f"no vector {name!r} in {folder}: choose {', '.join(metas)}")
     return metas[name]
+
+
+def names_for(given: str, library: VectorLibrary) -> tuple[str, ...]:
+    """`all` vectors of the folder, or those named; an unknown name is an error with the choices."""
+    names = library.names() if given == "all" else parse_names(given, "emotion")
+    for name in names:
+        library.get(name)
+    return names
+
+
+def layers_for(given: str, library: VectorLibrary) -> tuple[int, ...]:
+    """`auto` as tasks understand it, or the layers named."""
+    return parse_layers(given, len(library.mean_norm), library.recommended_layer)

@@ -20,6 +20,7 @@ from torch import Tensor, nn
 
 from steering.condition import Condition
 from steering.controls import STEM, Controls, permuted, random_direction, unit_rows, without
+from steering.doses import Doses
 from steering.errors import LayerNotFound, SteeringError, VectorMismatch
 from steering.names import RESERVED, check_emotion, read_name
 from steering.tensors import read_tensors, tensor_hash, write_tensors, write_text
@@ -214,6 +215,8 @@ class VectorLibrary:
         self._metas = read_metas(self.folder)
         self.controls = Controls.load(self.folder, _AGAIN)
         """What was stored at extraction to compare with; None for vectors made without."""
+        self.doses = Doses.load(self.folder, fingerprint)
+        """What was measured of doses."""
         metas: dict[str, Any] = {**self._metas, **({STEM: self.controls.meta} if self.controls else {})}
         for name, meta in metas.items():
             for what, found, asked in (

@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from planted import FROM, RATINGS
+from planted import FROM, RATINGS, write_jsonl
 from reading_model import REQUESTS, SCENARIOS, TEMPLATES
 
 import emodose
@@ -86,7 +86,7 @@ def test_what_is_wrong_is_said_in_one_line(made, tmp_path, capsys, arguments, wo
     assert re.search(words, line), line
 
 
-@pytest.mark.parametrize("command", ["list", "show", "extract", "check"])
+@pytest.mark.parametrize("command", ["list", "show", "extract", "check", "kl", "window"])
 def test_every_help_has_an_example(command, capsys):
     assert called("vectors", command, "--help") == 0
     assert f"Example: emodose vectors {command} " in capsys.readouterr().out
@@ -98,3 +98,39 @@ def test_a_truncated_vector_file_is_named(made, tmp_path, texts_folder, capsys):
     path.write_bytes(path.read_bytes()[:-30])
     assert called("vectors", "check", made, "--vectors", folder, "--texts", texts_folder) == 1
     assert "calm.safetensors cannot be read" in capsys.readouterr().err
+
+
+def test_kl_and_window_are_stored_beside_the_vectors(made, tmp_path, capsys):
+    folder = shutil.copytree(made / "vectors", tmp_path / "vectors")
+    neutral = write_jsonl(
+        tmp_path / "n.jsonl", [{"text": f"A list of {n} parts and numbers."} for n in range(8)]
+    )
+    given = ("--vectors", folder, "--neutral", neutral, "--layers", "2")
+    assert called("vectors", "kl", made, "--emotion", "calm,random:1", "--strength=-0.1,0.1", *given) == 0
+    assert called("vectors", "window", made, "--emotion", "calm", "--strength", "0.0001", "--prompts", "8",
+                  "--max-tokens", "8", *given) == 0  # fmt: skip
+    doses = json.loads((folder / "doses.json").read_text())
+    assert set(doses["kl"]) == {f"{name}{sign}0.100_L2_all" for name in ("calm", "random:1") for sign in "+-"}
+    assert set(doses["coherence"]) == {"none", "calm+0.0001_L2_all", "calm-0.0001_L2_all"}
+    assert json.loads((folder / "calm.json").read_text())["window"] in (0.0001, None)
+    assert "nats a token" in capsys.readouterr().out
+    assert called("vectors", "kl", made, "--emotion", "clam", *given) == 1
+    assert "no vector 'clam'" in capsys.readouterr().err
+
+
+def test_a_model_that_cannot_write_is_said_to_and_what_it_wrote_is_kept_apart(made, tmp_path, capsys):
+    out = tmp_path / "stories.jsonl"
+    command = ("stories", "write", made, "-o", out, "--emotion", "calm,angry", "--topic", "lost_key",
+               "--per-topic", "1", "--attempts", "2", "--max-tokens", "20")  # fmt: skip
+    assert called(*command) == 1
+    said = capsys.readouterr()
+    assert "0 stories kept, 4 answers refused" in said.out
+    assert "2 of 2 stories were refused 2 times" in said.err
+    reasons = [
+        json.loads(line)["reason"] for line in out.with_suffix(".refused.jsonl").read_text().splitlines()
+    ]
+    assert len(reasons) == 4
+    assert called("stories", "write", made, "-o", out, "--emotion", "clam") == 1
+    assert "emotion 'clam' is unknown" in capsys.readouterr().err
+    assert called("stories", "write", "--help") == 0
+    assert "Example: emodose stories write" in capsys.readouterr().out

@@ -154,6 +154,35 @@ def load_corpus(folder: Path = DATA) -> Corpus:
         raise ValueError(f"{folder}: {error.errors()[0]['msg']}") from error
 
 
+def load_topics(folder: Path = DATA) -> dict[str, Topic]:
+    """The topics with their premises."""
+    return {name: Topic.model_validate(about) for name, about in _yaml(folder / "topics.yaml").items()}
+
+
+def load_banned(folder: Path = DATA) -> dict[str, list[str]]:
+    """Per emotion of the corpus, the words that its stories may not use."""
+    banned: dict[str, list[str]] = _yaml(folder / "banned.yaml")
+    return banned
+
+
+def choose_topics(given: str) -> dict[str, Topic]:
+    """`all`, or those named with commas between. ValueError names the choices."""
+    known = load_topics()
+    wanted = list(known) if given == "all" else given.split(",")
+    if unknown := [name for name in wanted if name not in known]:
+        raise ValueError(f"topic {unknown[0]!r} is unknown: choose {', '.join(known)}")
+    return {name: known[name] for name in wanted}
+
+
+def choose_emotions(given: str) -> tuple[str, ...]:
+    """`all` of the corpus, or rated words named with commas between. ValueError names the choices."""
+    known = [word.replace(" ", "_") for word in load_words().words]
+    wanted = list(load_banned()) if given == "all" else given.split(",")
+    if unknown := [name for name in wanted if name not in known]:
+        raise ValueError(f"emotion {unknown[0]!r} is unknown: choose among {', '.join(known)}")
+    return tuple(wanted)
+
+
 def load_words(folder: Path = DATA) -> Words:
     """The emotion words with cluster, valence and arousal."""
     return _read(folder / "words.yaml", Words)

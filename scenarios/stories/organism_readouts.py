@@ -15,7 +15,7 @@ from pathlib import Path
 
 import yaml
 
-from scenarios.stories.organism_corpus import load_corpus, mood_passage, stories
+from scenarios.stories.organism_corpus import NEUTRAL, load_corpus, mood_passage, stories
 
 PER_TOPIC = 2
 SCENARIOS = 6
@@ -23,12 +23,16 @@ SCENARIOS = 6
 
 
 def write(folder: Path) -> None:
-    """`heldout.jsonl` and `implicit.yaml`."""
+    """`heldout.jsonl`, `implicit.yaml` and `neutral.jsonl`."""
     folder.mkdir(parents=True, exist_ok=True)
     held_out = [
         {**story.model_dump(mode="json"), "split": "heldout"} for story in stories("check", 0, PER_TOPIC)
     ]
     (folder / "heldout.jsonl").write_text("".join(json.dumps(line) + "\n" for line in held_out), "utf-8")
+    neutral = [
+        {"text": story.text} for story in stories("training", 1, PER_TOPIC) if story.emotion == NEUTRAL
+    ]
+    (folder / "neutral.jsonl").write_text("".join(json.dumps(line) + "\n" for line in neutral), "utf-8")
     corpus = load_corpus()
     scenarios = []
     for emotion in corpus.emotions:
