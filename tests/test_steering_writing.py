@@ -157,7 +157,8 @@ def refusal(text, told, finished):
     if len(seen) == {after}:
         os.kill(os.getpid(), 9)
 write(_model("llama", "float32"), _tokenizer(), TEXTS, Path({out!r}), refusal=refusal,
-      clean=lambda text: text, remember=lambda text, said: None, sampling=SAMPLING, described={{"prompts": 1}}, extent={{"n": 10}},
+      clean=lambda text: text, remember=lambda text, said: None, sampling=SAMPLING,
+      described={{"prompts": 1}}, extent={{"n": 10}},
       progress=lambda done, total: None)
 """
 
