@@ -27,10 +27,11 @@ def draw_all(
     everything = [curve for curve in curves if curve.runs == "all"]
     sets: dict[Same, list[Curve]] = {}
     for curve in everything:
-        key = (*(str(curve.setting[name]) for name in SHARED), curve.layers, curve.positions)
+        words = "words" if curve.arm == "prompt" else ""
+        key = (words, *(str(curve.setting[name]) for name in SHARED), curve.layers, curve.positions)
         sets.setdefault(key, []).append(curve)
     for key, some in sets.items():
-        prefix = _prefix(key, list(sets))
+        prefix = _prefix(key, [other for other in sets if other[0] == key[0]])
         main = [curve for curve in some if curve.outcome == _main(some, curve)]
         yield panels(main, folder / f"{prefix}dose-response")[1]
         for family in dict.fromkeys(str(curve.setting["family"]) for curve in some):
@@ -38,7 +39,7 @@ def draw_all(
             of_main = [curve for curve in own if curve in main]
             yield heatmap(of_main, folder / f"{prefix}{family}-heatmap", settings)[1]
             yield stack(own, folder / f"{prefix}{family}-outcomes")[1]
-            emotions = [curve for curve in of_main if curve.arm == "emotion"]
+            emotions = [curve for curve in of_main if curve.arm != "control"]
             if any(strongest(curve) for curve in emotions):
                 yield forest(emotions, folder / f"{prefix}{family}-forest")[1]
     for across, up in tradeoffs:
@@ -54,7 +55,7 @@ def _main(curves: Sequence[Curve], curve: Curve) -> str:
 
 
 def _prefix(key: Same, every: Sequence[Same]) -> str:
-    """What tells this set from the others, as the beginning of a file's name."""
+    """What tells this set from the others of its kind, as the beginning of a file's name."""
     varying = [place for place in range(len(key)) if len({other[place] for other in every}) > 1]
-    text = "-".join(key[place][:20] or "none" for place in varying)
+    text = "-".join([*key[:1], *(key[place][:20] or "none" for place in varying)]).strip("-")
     return re.sub(r"[^\w.-]+", "-", text) + "-" if text else ""
