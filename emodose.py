@@ -133,6 +133,7 @@ def analyse(
     from results import report
     from results.analysis import analyse as conclude
     from results.hypotheses import judge, read_hypotheses
+    from results.rates import main_outcomes
     from results.settings import Settings
     from results.table import load
     from results.units import THESE
@@ -142,19 +143,19 @@ def analyse(
     runs = load(logs, strict=strict, progress=True)
     found = conclude(runs, chosen, settings=settings, scope=THESE if these_scenarios else None)
     results = None if declared is None else judge(declared, found, settings)
-    shown = chosen or tuple(sorted({str(family) for family in runs["family"]}))
+    shown = chosen or tuple(dict.fromkeys(main_outcomes(runs).values()))
     click.echo(report.as_text(found, results, shown, settings))
     if json_out:
         json_out.parent.mkdir(parents=True, exist_ok=True)
         json_out.write_text(report.as_json(found, results, runs.attrs["left_out"], settings), "utf-8")
-        click.echo(f"numbers: {json_out}")
+        click.echo(f"numbers: {json_out}", err=True)
     if figures:
         from results.gallery import draw_all
         from results.tradeoff import Measure
 
         pairs = [(Measure.parse(across), Measure.parse(up)) for across, up in tradeoffs]
         for path in draw_all(found, figures, pairs, settings):
-            click.echo(f"figure: {path}")
+            click.echo(f"figure: {path}", err=True)
 
 
 @cli.command()

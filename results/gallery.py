@@ -48,7 +48,7 @@ def draw_all(
 
 
 def _main(curves: Sequence[Curve], curve: Curve) -> str:
-    """The outcome that the curve's family is named after, else its first."""
+    """The main outcome of the curve's family, by the rule of `results.rates`."""
     own = [c.outcome for c in curves if c.setting["family"] == curve.setting["family"]]
     family = str(curve.setting["family"])
     return family if family in own else own[0]

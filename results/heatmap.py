@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from results.curves import Curve
-from results.drawing import STYLE, axis_name, dose_name, finish, save, setting_line, words
+from results.drawing import STYLE, axis_name, bars_note, dose_name, finish, save, setting_line, words
 from results.settings import DEFAULT, Settings
 from results.wording import signed
 
@@ -79,7 +79,8 @@ def heatmap(curves: Sequence[Curve], out: Path, settings: Settings = DEFAULT) ->
             f"< {settings.alpha:g} over "
             "vectors and strengths (controls among themselves), interval without 0. Italic: outside the "
             "coherent "
-            "window. ?: too many errors to judge.",
+            "window. ?: too many errors to judge. "
+            f"{bars_note(curves)}",
         ]
         title = f"Difference in {words(ordered[0].outcome)} by vector and dose: {setting_line(curves)}"
         finish(figure, title, notes, curves)

@@ -24,6 +24,7 @@ from results.drawing import (
     unit_note,
     words,
 )
+from results.wording import dose
 
 MOST_COLUMNS = 6
 NAME = "this vector, 95 % interval"
@@ -59,6 +60,10 @@ def panels(curves: Sequence[Curve], out: Path) -> tuple[Path, Path]:
             axis.set_xlabel(axis_name(shown).partition(" ")[0], fontsize=8)
         points = [point for curve in shown for point in curve.points]
         notes = [f"{bars_note(shown)} n at the foot: scored runs. {unit_note(shown)}"]
+        controls = {p.strength for c in curves if c.arm == "control" and c not in shown for p in c.doses}
+        if controls and controls < {point.strength for point in points}:
+            doses = ", ".join(map(dose, sorted(controls)))
+            notes.append(f"Band: lowest to highest random direction, measured at 0 and at {doses}.")
         if any(point.in_window is False for point in points):
             notes.append("Hatched: outside the window in which the model was measured to stay coherent.")
         if not all(point.judged for point in points):

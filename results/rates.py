@@ -86,16 +86,24 @@ def check_outcome(table: pd.DataFrame, outcome: str) -> None:
         )
 
 
+def main_outcomes(table: pd.DataFrame) -> dict[str, str]:
+    """Per family the outcome it is named after, else the first of its list."""
+    found = {}
+    for family, runs in table.groupby("family"):
+        own = [name for name in outcomes(table) if runs[name].notna().any()]
+        if own:
+            found[str(family)] = str(family) if family in own else own[0]
+    return found
+
+
 def main_outcome(table: pd.DataFrame) -> str:
-    """The outcome a family is named after; an error where there are several families or no such outcome."""
-    families = sorted({str(family) for family in table["family"]})
-    if len(families) > 1:
-        raise TableError(f"the logs hold several families ({', '.join(families)}): give those of one")
-    if families[0] not in outcomes(table):
-        raise TableError(
-            f"family {families[0]} has no main outcome; choose from {', '.join(outcomes(table))}"
-        )
-    return families[0]
+    """The main outcome of the table's one family; an error where there are several or nothing was scored."""
+    found = main_outcomes(table)
+    if len(found) > 1:
+        raise TableError(f"the logs hold several families ({', '.join(found)}): give those of one")
+    if not found:
+        raise TableError("no run has a readable outcome")
+    return next(iter(found.values()))
 
 
 def as_text(frame: pd.DataFrame) -> str:

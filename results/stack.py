@@ -21,7 +21,7 @@ from results.drawing import (
 )
 
 FILLS = (
-    ("#1b3a5c", ""), ("#c2571a", "////"), ("#5e9c8f", "...."), ("#b9a5c8", "\\\\\\\\"), ("#e3cf8a", "xx"),
+    ("#1b3a5c", ""), ("#c2571a", "////"), ("#5e9c8f", "||||"), ("#b9a5c8", "\\\\\\\\"), ("#e3cf8a", "xx"),
     ("#f0f0f0", ""), ("#a6a6a6", "--"), ("#666666", "++"),
 )  # fmt: skip
 """Fill and hatch per outcome: told apart in grey by the hatch and by lightness."""
@@ -72,7 +72,7 @@ def stack(curves: Sequence[Curve], out: Path) -> tuple[Path, Path]:
             axis.set_title(words(vector), loc="left", fontsize=9.5)
         for axis in axes[:, 0]:
             axis.set_ylabel("runs (%)")
-        for axis in axes[-1]:
+        for axis in list(axes.flat)[max(0, len(vectors) - columns) : len(vectors)]:
             axis.set_xlabel(axis_name(curves).partition(" ")[0], fontsize=8)
         family = str(curves[0].setting["family"])
         notes = [

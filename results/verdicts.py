@@ -12,7 +12,7 @@ from results.controls import Rank
 from results.curves import Curve, Point
 from results.power import need
 from results.settings import DEFAULT, Settings
-from results.units import LIKE_THESE
+from results.units import LIKE_THESE, THESE
 from results.wording import dose, p_value, percent, points, signed, whole
 
 
@@ -139,14 +139,22 @@ def _largest(curve: Curve) -> str:
 def _seen(curve: Curve, base: Point, settings: Settings) -> str:
     """How large an effect would have been found, and what it takes to find the worthwhile one."""
     seen = max((p.detectable for p in _judged(curve) if math.isfinite(p.detectable)), default=math.nan)
-    more = [] if seen <= settings.worthwhile else [_more_runs(curve, base.rate, settings)]
+    more = [] if seen <= settings.worthwhile else [_more_runs(curve, base.rate, settings, seen)]
     if math.isfinite(seen):
         more.insert(0, f"{points(seen)} would have been found with {percent(settings.power)} power")
     return "; ".join(more)
 
 
-def _more_runs(curve: Curve, rate: float, settings: Settings) -> str:
-    """How many runs more, over one dose and the baseline, find the worthwhile difference."""
+def _more_runs(curve: Curve, rate: float, settings: Settings, seen: float = math.nan) -> str:
+    """How many runs more, over one dose and the baseline, find the worthwhile difference.
+
+    Of these scenarios by what was `seen` with the runs there are, whose pairs may agree; else as `plan`
+    counts, where scenarios differ and pairs do not agree.
+    """
+    have = max((point.n for point in curve.doses), default=0)
+    if curve.scope == THESE and math.isfinite(seen):
+        more = math.ceil(have * ((seen / settings.worthwhile) ** 2 - 1))
+        return f"{more} more runs a dose would detect {points(settings.worthwhile)}"
     base, effect = min(rate, 1 - settings.worthwhile), settings.worthwhile
     scenarios = max((point.scenarios for point in curve.points), default=1)
     like_these = curve.scope == LIKE_THESE
@@ -158,7 +166,6 @@ def _more_runs(curve: Curve, rate: float, settings: Settings) -> str:
     )  # fmt: skip
     if found.variants is None:
         return f"no number of runs in {scenarios} scenarios would detect {points(effect)}: add scenarios"
-    have = max((point.n for point in curve.doses), default=0)
     more = max(0, found.variants * scenarios - have)
     if not more:
         return f"{have} runs a dose are enough to detect {points(effect)} over scenarios that agree"

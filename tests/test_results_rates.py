@@ -125,8 +125,10 @@ def test_unknown_outcomes_name_the_choices(table: pd.DataFrame) -> None:
         rates(table, "incoherent")
 
 
-def test_the_main_outcome_is_the_familys_name(table: pd.DataFrame) -> None:
+def test_the_main_outcome_is_the_familys_name_or_the_first_of_its_list(table: pd.DataFrame) -> None:
     assert main_outcome(table) == "blackmail"
+    assert main_outcome(table.assign(family="mail")) == "blackmail"
+    assert main_outcome(table.assign(family="plea")) == "plea"
     two = pd.concat([table, table.assign(family="cheating")])
     with pytest.raises(TableError, match="several families"):
         main_outcome(two)
