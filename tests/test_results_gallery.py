@@ -66,6 +66,18 @@ def test_settings_get_figures_of_their_own(tmp_path: Path) -> None:
     assert {"main-dose-response.png", "no_leverage-dose-response.png"} <= names
 
 
+def test_families_stand_in_one_figure_whatever_their_tools(tmp_path: Path) -> None:
+    both = pd.concat([table(TRUTHS), table(TRUTHS, "sycophancy", tools="none")], ignore_index=True)
+    names = {path.name for path in draw_all(analyse(both, scope=LIKE_THESE), tmp_path)}
+    assert "dose-response.png" in names
+    text = (tmp_path / "dose-response.svg").read_text(encoding="utf-8")
+    assert "blackmail (% of runs)" in text
+    assert "sycophancy (% of runs)" in text
+    two = pd.concat([table(TRUTHS), table(TRUTHS, tools="text")], ignore_index=True)
+    names = {path.name for path in draw_all(analyse(two, scope=LIKE_THESE), tmp_path / "two")}
+    assert {"native-dose-response.png", "text-dose-response.png"} <= names
+
+
 def test_controls_are_a_band_and_no_panel(curves: list[Curve], tmp_path: Path) -> None:
     first = next(draw_all(curves, tmp_path))
     text = first.with_suffix(".svg").read_text(encoding="utf-8")
