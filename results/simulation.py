@@ -173,7 +173,7 @@ def simulate(
     Cells are written to the file `keep` as they are done, and those that stand there already are not run
     again: a killed simulation goes on where it was. A file of another simulation is begun anew.
     """
-    work = [(place, cell, seed * 100_003 + place, first, most) for place, cell in enumerate(chosen)]
+    work = [(place, cell, seed_of(seed, place), first, most) for place, cell in enumerate(chosen)]
     started = repr((seed, first, most, DEFAULT, [cell for _, cell, *_ in work]))
     done = _resume(keep, started) if keep else {}
     left = [one for one in work if one[0] not in done]
@@ -185,6 +185,11 @@ def simulate(
                 with keep.open("a", encoding="utf-8") as file:
                     file.write(json.dumps([place, rows]) + "\n")
     return pd.DataFrame([row for place in sorted(done) for row in done[place]])
+
+
+def seed_of(seed: int, place: int) -> int:
+    """The random numbers of the cell at that place of the grid."""
+    return seed * 100_003 + place
 
 
 def _run_cell(work: tuple[int, Cell, int, int, int]) -> tuple[int, list[dict[str, Any]]]:

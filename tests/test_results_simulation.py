@@ -156,3 +156,22 @@ def test_a_killed_simulation_goes_on_where_it_was(tmp_path: Path, monkeypatch: p
 def test_progress_is_told_where_there_is_no_terminal(capsys: pytest.CaptureFixture[str]) -> None:
     simulate([Cell(Truth(1, 5, 0.3, 0.1), {})] * 3, first=2, most=2, progress=True)
     assert "3 of 3 cells" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("scenarios", [3, 8])
+def test_the_committed_table_is_what_the_methods_of_today_give(scenarios: int) -> None:
+    """One of its cheap cells is run again: a method that has changed needs a new table."""
+    table = pd.read_csv(clearance.TABLE)
+    keys = ["scenarios", "variants", "base", "likeness", "effect", "mixed"]
+
+    def committed(cell: Cell) -> pd.DataFrame:
+        return table[(table[keys] == [getattr(cell.truth, key) for key in keys]).all(axis=1)]
+
+    place, cell = next(
+        (place, cell)
+        for place, cell in enumerate(cells())
+        if cell.truth.scenarios == scenarios and set(committed(cell)["experiments"]) == {1000}
+    )
+    again = pd.DataFrame(run_cell(cell, simulation.seed_of(simulation.SEED, place), 1000, 1000))
+    assert again["method"].tolist() == committed(cell)["method"].tolist()
+    assert again["value"].tolist() == pytest.approx(committed(cell)["value"].tolist(), abs=1e-5)
