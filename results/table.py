@@ -52,9 +52,12 @@ REQUIRED = (
 )
 """Metadata that every sample carries; a log without one of them is not ours."""
 
-OPTIONAL: dict[str, Any] = {"split": "", "run_seed": 0, "organism": False, "window": math.nan}
+OPTIONAL: dict[str, Any] = {
+    "split": "", "run_seed": 0, "organism": False, "window": math.nan, "intensity": "", "words_version": "",
+}  # fmt: skip
 """Further metadata, with what its absence means. `window`: the largest |strength| at which the model was
-measured to stay coherent."""
+measured to stay coherent. `intensity` and `words_version` are the arm prompt's: the name of the number that
+stands there as strength, and the version of its texts."""
 
 FLAGS = ("incoherent", "truncated", "eval_aware", "unscored")
 """Keys of the score that stand beside the outcome."""
@@ -64,7 +67,8 @@ RUN = ("task", "model", "model_fingerprint", "twin", "pressure", "length", "tool
 
 VERSIONS = (
     ("scenario_version", ("family", "scenario")),
-    ("vector_hash", ("model", "model_fingerprint", "vector")),
+    ("vector_hash", ("model", "model_fingerprint", "arm", "vector")),
+    ("words_version", ("arm", "vector")),
     ("detector_version", ("family",)),
 )
 """What must not be mixed, and among which runs: runs of another version answer another question."""
@@ -182,6 +186,7 @@ def _row(record: dict[str, Any], log: str) -> dict[str, Any]:
     row |= {"strength": float(row["strength"]), "window": float(row["window"])}
     row["layers"] = "-".join(str(layer) for layer in json.loads(row["layers"] or "[]"))
     row |= {key: row[key] or "" for key in ("model_fingerprint", "vector_hash")}
+    row["words_version"] = str(row["words_version"])
 
     scores = scores_of(record)
     score = _outcomes(scores, f"{log}: {row['id']}")

@@ -96,6 +96,31 @@ def sample(act: str, scenario: str, variant: int, vector: str, strength: float, 
     return Sample(input=act, id=f"blackmail/{scenario}/{variant}/{slug}", metadata=metadata | changed)
 
 
+INTENSITIES = ("slight", "strong", "extreme")
+
+
+def spoken(act: str, scenario: str, variant: int, vector: str, number: int, **changed: Any) -> Sample:
+    """A run of the arm `prompt`: the emotion in words, at an intensity that has the number 1 to 3."""
+    name = INTENSITIES[number - 1]
+    about = {
+        "arm": "prompt", "layers": [], "vector_hash": "none", "intensity": name, "words_version": 1,
+        "wording": variant % 3 + 1,
+    }  # fmt: skip
+    made = sample(act, scenario, variant, vector, float(number), **(about | changed))
+    made.id = f"blackmail/{scenario}/{variant}/{vector}_{name}_prompt"
+    return made
+
+
+def in_words(vector: str, variants: int = 10) -> list[Sample]:
+    """Every scenario, variant and intensity; the stronger the words, the more of the runs blackmail."""
+    return [
+        spoken(_act(variant, k, variants, 0.4 + 0.1 * number), scenario, variant, vector, number)
+        for k, scenario in enumerate(SCENARIOS)
+        for variant in range(variants)
+        for number in (1, 2, 3)
+    ]
+
+
 def planted(vector: str, strength: float) -> float:
     """The share of blackmail laid down: desperate raises it, calm lowers it, the rest does nothing."""
     slope = {"desperate": 2.0, "calm": -2.0}.get(vector, 0.0)

@@ -52,12 +52,12 @@ def test_table_writes_the_doses_or_every_run(logs: Path, tmp_path: Path) -> None
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["plit"], "No such command 'plit'"),
+        (["plit"], "No such command 'plit' (did you mean 'plot'?)"),
         (["plot"], "Missing argument"),
         (["plot", "LOGS", "--out-come", "x"], "No such option"),
         (
             ["plot", "LOGS", "-o", "x", "--outcome", "blakmail"],
-            "unknown outcome 'blakmail'; choose from blackmail",
+            "unknown outcome 'blakmail' (did you mean 'blackmail'?); choose from blackmail",
         ),
         (["plot", "nowhere", "-o", "x"], "no such log file or folder: nowhere"),
         (["table", "LOGS", "-o", "LOGS"], "written as .parquet or .csv"),
@@ -109,7 +109,8 @@ def test_analyse_says_verdicts_judges_what_was_declared_and_draws(
     assert called(*words) == 0
     said = capsys.readouterr().out
     assert "desperate raises blackmail (blackmail): confirmed" in said
-    assert "desperate: raises blackmail: +20 points" in said
+    assert "desperate: blackmail rises with the strength over all doses: +20.0 points per 0.1" in said
+    assert "raises blackmail: +20 points" in said
     assert json.loads((tmp_path / "a.json").read_text())["declared"][0]["fate"] == "confirmed"
     assert (tmp_path / "figures" / "dose-response.svg").is_file()
 
@@ -118,7 +119,7 @@ def test_plan_tells_runs_and_time_at_the_measured_speed(
     logs: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert called("plan", "--baseline", "0.3", "--effect", "0.2", "--seconds-per-run", "0.5") == 0
-    assert "at 0.5 s a run" in capsys.readouterr().out
+    assert "time at 0.5 s a run" in capsys.readouterr().out
     assert called("plan", str(logs), "--baseline", "0.3", "--effect", "-0.2", "--scenarios", "8") in (0, 1)
     assert called("plan", "--baseline", "0.3", "--effect", "0.2", "--scenarios", "few") == 1
     assert "whole numbers like 8,12, not 'few'" in capsys.readouterr().err
@@ -137,3 +138,13 @@ def test_simulate_writes_the_table_of_every_cell(tmp_path: Path, monkeypatch: py
     out = tmp_path / "simulation.csv"
     assert called("simulate", "--short", "-o", str(out)) == 0
     assert set(pd.read_csv(out)["experiments"]) == {100}
+
+
+def test_without_a_name_figure_and_table_go_where_such_things_lie(
+    logs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for words in (["plot"], ["table"], ["table", "--rates"]):
+        assert called(words[0], str(logs), *words[1:]) == 0
+    for name in ("figures/blackmail.png", "figures/blackmail.svg", "tables/runs.parquet", "tables/rates.csv"):
+        assert (tmp_path / "results" / name).is_file()

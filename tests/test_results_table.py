@@ -6,7 +6,7 @@ from pathlib import Path
 import fsspec
 import pandas as pd
 import pytest
-from fake_runs import FLAGS, OUTCOMES, grid, run, sample
+from fake_runs import FLAGS, OUTCOMES, grid, in_words, run, sample, spoken
 from inspect_ai.dataset import Sample
 from inspect_ai.log import read_eval_log, write_eval_log
 
@@ -177,3 +177,24 @@ def test_the_coherent_window_travels_and_its_absence_is_no_number(tmp_path: Path
     assert load([tmp_path]).sort_values("variant")["window"].tolist() == pytest.approx(
         [0.2, math.nan], nan_ok=True
     )
+
+
+def test_words_and_vector_of_one_emotion_lie_side_by_side(tmp_path: Path) -> None:
+    """Words have no vector hash; that is no other version of the vector."""
+    run(tmp_path, [*grid(["calm"], variants=2), *in_words("calm", variants=2)])
+    table = load([tmp_path], strict=True)
+    assert table["arm"].value_counts().to_dict() == {"emotion": 24, "prompt": 18, "baseline": 6}
+    words = table[table["arm"] == "prompt"]
+    assert set(zip(words["strength"], words["intensity"], words["layers"], strict=True)) == {
+        (1.0, "slight", ""), (2.0, "strong", ""), (3.0, "extreme", ""),
+    }  # fmt: skip
+    assert set(table.loc[table["arm"] != "prompt", "intensity"]) == {""}
+
+
+def test_runs_with_older_words_are_left_out_loudly(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run(tmp_path, [spoken("plea", "keycard", 0, "calm", 1)])
+    run(tmp_path, [spoken("plea", "keycard", 1, "calm", 1, words_version=2)])
+    assert load([tmp_path])["variant"].tolist() == [1]
+    assert "1 runs with another words version than newer logs" in capsys.readouterr().err
