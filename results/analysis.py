@@ -21,7 +21,7 @@ from results.difference import pairs
 from results.power import detectable
 from results.rates import SETTING, check_outcome
 from results.settings import DEFAULT, Settings
-from results.table import TableError, outcomes
+from results.table import TableError, rated
 from results.units import LIKE_THESE, Scope
 from results.verdicts import verdict
 from results.wording import NO_WORDS
@@ -46,7 +46,7 @@ def analyse(
     found: list[Curve] = []
     for setting, runs in table.groupby(list(SETTING), dropna=False):
         named = dict(zip(SETTING, cast(tuple[Any, ...], setting), strict=True))
-        own = [name for name in outcomes(table) if runs[name].notna().any()]
+        own = [name for name in rated(table) if runs[name].notna().any()]
         for outcome in own:
             if chosen and outcome not in chosen:
                 continue

@@ -15,7 +15,7 @@ import pandas as pd
 from results import clearance
 from results.curves import point as curve_point
 from results.settings import DEFAULT, Settings
-from results.table import TableError, outcomes
+from results.table import TableError, rated
 from results.units import LIKE_THESE, THESE, Scope
 from results.wording import NO_WORDS, dose, meant, percent, whole
 
@@ -79,7 +79,7 @@ def rates(
 
 def check_outcome(table: pd.DataFrame, outcome: str) -> None:
     """Refuse an outcome that the table does not have, naming those it has."""
-    known = outcomes(table)
+    known = rated(table)
     if outcome not in known:
         raise TableError(
             f"unknown outcome {outcome!r}{meant(outcome, known)}; choose from {', '.join(known)}"
@@ -87,10 +87,10 @@ def check_outcome(table: pd.DataFrame, outcome: str) -> None:
 
 
 def main_outcomes(table: pd.DataFrame) -> dict[str, str]:
-    """Per family the outcome it is named after, else the first of its list."""
+    """Per family the outcome it is named after, else a union of outcomes, else the first of its list."""
     found = {}
     for family, runs in table.groupby("family"):
-        own = [name for name in outcomes(table) if runs[name].notna().any()]
+        own = [name for name in rated(table) if runs[name].notna().any()]
         if own:
             found[str(family)] = str(family) if family in own else own[0]
     return found

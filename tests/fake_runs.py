@@ -61,6 +61,9 @@ def outcome() -> Scorer:
         if "unreadable" in words:
             return Score.unscored()
         value: dict[str, Any] = {name: int(name in words) for name in (*OUTCOMES, *FLAGS)}
+        value |= {
+            name: float(number) for name, _, number in (word.partition("=") for word in words) if number
+        }
         receipts = [] if "unproven" in words else [{"slug": state.sample_id}]
         about = {"detector_version": "1", "receipts": receipts}
         return Score(value=value, answer=words[0], explanation=state.output.completion, metadata=about)
