@@ -90,7 +90,7 @@ class SteeredAPI(ModelAPI):
 
     def __init__(self, model: Model, vectors: str | None) -> None:
         from steering.engine import Engine
-        from steering.layers import probe
+        from steering.probe import probe
         from steering.vectors import fingerprint
 
         self.wrapped = cast(Any, model.api)

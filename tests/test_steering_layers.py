@@ -5,7 +5,8 @@ import torch
 from torch import nn
 
 from steering.errors import LayerNotFound, SteeringError, UnknownLayerOutput
-from steering.layers import Shape, decoder_layers, default_layer, probe, shape_of
+from steering.layers import Shape, decoder_layers, default_layer, shape_of
+from steering.probe import probe
 
 
 class Block(nn.Module):
@@ -102,7 +103,7 @@ def test_a_model_whose_logits_do_not_hear_its_layers_fails_the_probe():
 
 
 def test_a_model_whose_width_is_not_what_its_configuration_says_fails_the_probe():
-    with pytest.raises(SteeringError, match=r"returns shape \(1, 6, 8\), expected \(1, 6, 9\)"):
+    with pytest.raises(SteeringError, match=r"returns shape \(2, 4, 8\), expected \(2, 4, 9\)"):
         probe(Toy(Block(), Block(), width=9))
 
 
