@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from accelerate.utils import align_module_device
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
@@ -90,19 +91,27 @@ def fingerprint(model: nn.Module) -> str:
     """sha256 over every parameter's name, shape and a strided sample of its values.
 
     Tells one set of weights from another, also after a little training. It does not depend on the dtype in
-    which equal values are held, nor on the device.
+    which equal values are held, nor on the devices: what accelerate keeps on disk is read from there.
     """
-    digest = hashlib.sha256()
-    for name, parameter in sorted(model.named_parameters()):
-        if parameter.is_meta:
-            raise SteeringError(
-                f"parameter {name} is not in memory (device meta): load the whole model to steer it"
-            )
-        flat = parameter.detach().reshape(-1)
-        sample = flat[:: max(1, flat.numel() // 1024)].float().cpu().contiguous()
-        digest.update(f"{name} {tuple(parameter.shape)}\n".encode())
-        digest.update(sample.numpy().tobytes())
-    return digest.hexdigest()
+    lines = {}
+    for path, module in model.named_modules():
+        with align_module_device(module):
+            for short, parameter in module.named_parameters(recurse=False):
+                name = f"{path}.{short}" if path else short
+                lines[name] = f"{name} {tuple(parameter.shape)}\n".encode() + _strided(name, parameter)
+    shared = lines.keys() - dict(model.named_parameters()).keys()
+    return hashlib.sha256(b"".join(lines[name] for name in sorted(lines.keys() - shared))).hexdigest()
+
+
+def _strided(name: str, parameter: Tensor) -> bytes:
+    """About a thousand of the parameter's values, as float32."""
+    if parameter.is_meta:
+        raise SteeringError(
+            f"parameter {name} is not in memory (device meta): load the whole model to steer it"
+        )
+    flat = parameter.detach().reshape(-1)
+    sample = flat[:: max(1, flat.numel() // 1024)].float().cpu().contiguous()
+    return sample.numpy().tobytes()
 
 
 def save(folder: Path, *vectors: Vector) -> list[Path]:
