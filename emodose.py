@@ -15,11 +15,11 @@ import click
 if TYPE_CHECKING:
     from steering.condition import Condition
     from steering.extraction import extract
-    from steering.hooks import steered
+    from steering.session import steered
 
 __all__ = ["Condition", "extract", "main", "steered"]
 
-_PUBLIC = {"Condition": "steering.condition", "extract": "steering.extraction", "steered": "steering.hooks"}
+_PUBLIC = {"Condition": "steering.condition", "extract": "steering.extraction", "steered": "steering.session"}
 
 
 def __getattr__(name: str) -> Any:
