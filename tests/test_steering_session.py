@@ -108,7 +108,7 @@ def test_the_size_of_a_dose_is_strength_times_mean_norm(llama, library):
     assert relative(moved[0] - plain[0], expected).max() < 1e-5
 
 
-def test_what_extract_returned_a_folder_and_a_library_are_alike(llama, library, tokenizer, tmp_path):
+def test_what_extract_returned_a_folder_and_a_library_are_alike(llama, tokenizer, tmp_path):
     from steering.vectors import save
 
     lines = [f'{{"emotion": "{name}", "text": "{name} {"and on " * 20}"}}' for name in ("calm", "angry")]
