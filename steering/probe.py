@@ -106,16 +106,16 @@ def _generated_logits(model: Any, rows: Sequence[Tensor]) -> Tensor:
     lengths = torch.tensor([len(row) for row in rows], device=ids.device)
     columns = torch.arange(width, device=ids.device)
     config = GenerationConfig(  # type: ignore[no-untyped-call]
-        do_sample=False, max_new_tokens=2, min_new_tokens=2, pad_token_id=0, use_cache=True
-    )
-    mask = (columns >= width - lengths[:, None]).long()
-    output = model.generate(
-        input_ids=ids,
-        attention_mask=mask,
-        generation_config=config,
+        do_sample=False,
+        max_new_tokens=2,
+        min_new_tokens=2,
+        pad_token_id=0,
+        use_cache=True,
         output_logits=True,
         return_dict_in_generate=True,
     )
+    mask = (columns >= width - lengths[:, None]).long()
+    output = model.generate(input_ids=ids, attention_mask=mask, generation_config=config)
     return torch.stack([step[0].float() for step in output.logits])
 
 

@@ -78,15 +78,19 @@ def padded(prompts: Any, side: str = "left") -> tuple[Tensor, Tensor]:
 def generate(model: Any, ids: Tensor, mask: Tensor, force: Tensor | None = None) -> tuple[Tensor, Tensor]:
     """Greedy, exactly NEW tokens, or those of `force`: ids [B,T+NEW] and logits [NEW,B,V]."""
     config = GenerationConfig(
-        do_sample=False, max_new_tokens=NEW, min_new_tokens=NEW, use_cache=True, pad_token_id=0
+        do_sample=False,
+        max_new_tokens=NEW,
+        min_new_tokens=NEW,
+        use_cache=True,
+        pad_token_id=0,
+        output_logits=True,
+        return_dict_in_generate=True,
     )
     output = model.generate(
         input_ids=ids,
         attention_mask=mask.long(),
         generation_config=config,
         logits_processor=[] if force is None else [Forcing(force)],
-        output_logits=True,
-        return_dict_in_generate=True,
     )
     return output.sequences, torch.stack(output.logits).float()
 
