@@ -115,6 +115,7 @@ class SteeredAPI(ModelAPI):
         from steering.engine import Request
 
         condition, stream = _condition_of(config)
+        self._check_hashes(config, condition)
         _refuse_unknown_settings(config)
         ids, marks = prompt_ids(self.wrapped, input, tools, mark=condition.positions == "assistant")
         completion = await self.engine.submit(
@@ -149,6 +150,17 @@ class SteeredAPI(ModelAPI):
             time=completion.seconds,
             metadata={"receipt": completion.receipt.to_dict()},
         )
+
+    def _check_hashes(self, config: GenerateConfig, condition: Condition) -> None:
+        """A call that names the model and vector it is meant for meets these and no others."""
+        given = (config.extra_body or {})[EXTRA_BODY]
+        vector_hash = "none" if self.library is None else self.library.hash(condition)
+        for key, found in (("model", self.fingerprint), ("vector_hash", vector_hash)):
+            if given.get(key, found) != found:
+                raise SteeringError(
+                    f"the call is meant for {key} {given[key][:12]}, this model's is {found[:12]}: "
+                    "its samples were made for another model or other vectors"
+                )
 
     def _find_library(self, vectors: str | None) -> "VectorLibrary | None":
         from steering.vectors import VectorLibrary
@@ -235,8 +247,10 @@ def _condition_of(config: GenerateConfig) -> tuple[Condition, str]:
             "the steered model was called without a condition: agents call the `generate` they were handed "
             "(see steering.dose.under_dose), never get_model()"
         )
-    if set(given) != {"condition", "stream"}:
-        raise SteeringError(f"extra_body.{EXTRA_BODY} has the keys condition and stream, not {given!r}")
+    if not {"condition", "stream"} <= set(given) <= {"condition", "stream", "model", "vector_hash"}:
+        raise SteeringError(
+            f"extra_body.{EXTRA_BODY} has the keys condition, stream, model and vector_hash, not {given!r}"
+        )
     return Condition.from_dict(given["condition"]), str(given["stream"])
 
 

@@ -1,4 +1,4 @@
-"""`emodose check-model` says in one line each what a run would trip over, and in the last whether it would."""
+"""`emodose check-model` says in a line each what a run would trip over, and in the last whether it would."""
 
 import copy
 import re
