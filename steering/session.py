@@ -66,8 +66,11 @@ def steered(
     without, all. Yields the Tally of what was shifted. Hooks are gone when the block ends, however it ends.
 
     Raises VectorMismatch for vectors of another model, damaged or missing; LayerNotFound for a layer that the
-    model does not have; SteeringError for a call with other rows than there are conditions.
+    model does not have; SteeringError for what is no model in memory and for a call with other rows than
+    there are conditions.
     """
+    if not isinstance(model, nn.Module):
+        raise SteeringError(f"{model!r} is no transformers model in memory: only such a one can be steered")
     conditions = [condition] if isinstance(condition, Condition) else list(condition)
     library = _library(model, vectors)
     blocks, (_, width) = decoder_layers(model), shape_of(model)
