@@ -34,8 +34,8 @@ def __getattr__(name: str) -> Any:
 def cli() -> None:
     """How much does an emotion change what a language model does?
 
-    Runs are made by Inspect (inspect eval evals/blackmail.py ...); these commands check a model beforehand and
-    read the logs afterwards.
+    Runs are made by Inspect (inspect eval evals/blackmail.py ...); these commands check a model before,
+    and read the logs after.
     """
 
 

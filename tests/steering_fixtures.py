@@ -91,7 +91,8 @@ def outcome():
 
 @task
 def toy(emotion="desperate", strength="-0.2,0.2", layers="auto", positions="all", n=2, epochs=1,
-        temperature=1.0, tools=False, fail="", direct=False, graded=False, vectors=None, agent=None, cache=False):
+        temperature=1.0, tools=False, fail="", direct=False, graded=False, vectors=None, agent=None,
+        cache=False):
     model = steered_model(get_model(), vectors)
     conditions = conditions_for(model, emotion, strength, layers, positions)
     samples = [
