@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
+from weakref import WeakSet
 
 import torch
 from torch import Tensor, nn
@@ -20,8 +21,11 @@ from steering.condition import Condition
 from steering.errors import SteeringError
 from steering.hooks import residual_of
 from steering.layers import decoder_layers, shape_of
+from steering.probe import probe
 from steering.shift import relative_norm, shift_rows
 from steering.vectors import Vector, VectorLibrary, fingerprint
+
+_PROBED: WeakSet[nn.Module] = WeakSet()
 
 
 class Tally:
@@ -67,19 +71,23 @@ def steered(
 
     Raises VectorMismatch for vectors of another model, damaged or missing; LayerNotFound for a layer that the
     model does not have; SteeringError for what is no model in memory and for a call with other rows than
-    there are conditions.
+    there are conditions; and what `probe` raises for a model that it does not understand.
     """
     if not isinstance(model, nn.Module):
         raise SteeringError(f"{model!r} is no transformers model in memory: only such a one can be steered")
     conditions = [condition] if isinstance(condition, Condition) else list(condition)
     library = _library(model, vectors)
+    if model not in _PROBED:
+        probe(model)
+        _PROBED.add(model)
     blocks, (_, width) = decoder_layers(model), shape_of(model)
     deltas = [library.delta(one) for one in conditions]
     call = _Call(conditions, written)
     tally = Tally()
     with ExitStack() as stack:
         inner = getattr(model, "base_model", model)
-        stack.callback(inner.register_forward_pre_hook(call, with_kwargs=True).remove)
+        stack.callback(inner.register_forward_pre_hook(call.begin, with_kwargs=True).remove)
+        stack.callback(inner.register_forward_hook(call.end, always_call=True).remove)
         for layer in sorted({layer for delta in deltas for layer in delta}):
             rows = torch.stack([delta.get(layer, torch.zeros(width)) for delta in deltas])  # [B,d] or [1,d]
             stack.callback(blocks[layer].register_forward_hook(_shifting(layer, rows, call, tally)).remove)
@@ -93,15 +101,19 @@ class _Call:
         self.conditions = conditions
         self.written = written
         self.attention_mask: Tensor | None = None
+        self.is_running = False
 
-    def __call__(self, _module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+    def begin(self, _module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         mask = kwargs.get("attention_mask")
         if len(args) > 1 or (mask is not None and not (isinstance(mask, Tensor) and mask.dim() == 2)):
             raise SteeringError(
                 "the steered model was called with an attention mask that is not [rows, tokens] by name: "
                 "padding cannot be told from tokens"
             )
-        self.attention_mask = mask
+        self.attention_mask, self.is_running = mask, True
+
+    def end(self, *_: Any) -> None:
+        self.is_running = False
 
     def mask(self, resid: Tensor) -> Tensor:
         """[B,T] bool for the residual stream [B,T,d] of this call."""
@@ -110,9 +122,14 @@ class _Call:
             raise SteeringError(
                 f"{len(self.conditions)} conditions for a batch of {rows} rows: give one each"
             )
+        if not self.is_running:
+            raise SteeringError("a decoder layer ran by itself: padding cannot be told from tokens")
         real = torch.ones(rows, tokens, dtype=torch.bool, device=resid.device)
         if self.attention_mask is not None:
             real = self.attention_mask[:, -tokens:].to(resid.device).bool()
+        if real.shape != (rows, tokens):
+            shape = tuple(self.attention_mask.shape) if self.attention_mask is not None else ()
+            raise SteeringError(f"an attention mask of {shape} for {rows} rows of {tokens} tokens")
         positions = [one.positions for one in self.conditions] * (rows // len(self.conditions))
         everywhere = torch.tensor([one == "all" for one in positions], device=resid.device)[:, None]
         return real & (everywhere | self._assistants(real))

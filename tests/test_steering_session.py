@@ -178,3 +178,26 @@ def test_no_hook_is_left_after_an_error_inside_the_block(llama, library):
         raise ZeroDivisionError
     assert no_hooks(llama)
     assert not any(layer._forward_hooks for layer in decoder_layers(llama))
+
+
+def test_a_layer_that_runs_outside_of_a_call_is_refused(llama, library):
+    hidden = torch.ones(1, 2, 32)
+    places = llama.model.rotary_emb(hidden, torch.arange(2)[None])
+    with pytest.raises(SteeringError, match="ran by itself"):  # noqa: SIM117
+        with steered(llama, CALM, library), torch.no_grad():
+            llama(torch.arange(65, 69)[None])
+            decoder_layers(llama)[LAYER](hidden, position_embeddings=places)
+
+
+def test_a_mask_of_other_rows_than_the_batch_is_refused(llama, library):
+    with pytest.raises(SteeringError, match=r"mask of \(1, 4\) for 2 rows of 4 tokens"):  # noqa: SIM117
+        with steered(llama, CALM, library), torch.no_grad():
+            llama(torch.arange(65, 69).expand(2, -1), attention_mask=torch.ones(1, 4, dtype=torch.long))
+
+
+def test_a_model_that_the_probe_refuses_is_refused_here_too(make_library, tmp_path):
+    model = family_model("minimax")
+    library = make_library(model, tmp_path, "calm")
+    with pytest.raises(SteeringError, match="padding changes the logits"), steered(model, CALM, library):
+        pass
+    assert no_hooks(model)
