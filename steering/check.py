@@ -31,7 +31,10 @@ from steering.vectors import VectorLibrary
 
 Verdict = Literal["ok", "note", "fail", "unknown"]
 """`note`: it works, with something to know. `unknown`: could not be told."""
-STATUS = {"ok": 0, "note": 0, "fail": 1, "unknown": 2}
+PROMPT, ROWS, NEW = 256, 8, 16
+"""Of what is generated here: tokens of the prompt, rows, new tokens."""
+SHORT_TURN = 100
+"""Tokens, with which the shortest imaginable run is reckoned."""
 
 
 @dataclass(frozen=True)
@@ -106,7 +109,11 @@ def check_model(model: Model, work: Workload, vectors: str | None = None) -> Ite
     api = cast(SteeredAPI, steerable.api)
     yield _finding("vectors", lambda: _vectors(api.library))
     first = work.openings[0]
-    way = reach(steerable, "auto", first.system, first.tools)
+    try:
+        way = reach(steerable, str(api.defaults["tools"]), first.system, first.tools)
+    except PrerequisiteError as error:
+        yield Finding("tools", "fail", _plain(error))
+        return
     yield _finding("tools", lambda: _tools(steerable, first, way))
     try:
         prompt = max((_prompt(api, one, way) for one in work.openings), key=len)
@@ -130,10 +137,10 @@ def conclusion(name: str, findings: Sequence[Finding]) -> tuple[str, int]:
     failed = [one.what for one in findings if one.verdict == "fail"]
     unknown = [one.what for one in findings if one.verdict == "unknown"]
     if failed:
-        return f"verdict: {name} cannot be used as it is: see {', '.join(failed)}", STATUS["fail"]
+        return f"verdict: {name} cannot be used as it is: see {', '.join(failed)}", 1
     if unknown:
-        return f"verdict: could not be told of {name}: see {', '.join(unknown)}", STATUS["unknown"]
-    return f"verdict: {name} can be used", STATUS["ok"]
+        return f"verdict: could not be told of {name}: see {', '.join(unknown)}", 2
+    return f"verdict: {name} can be used", 0
 
 
 def _finding(what: str, look: Callable[[], tuple[Verdict, str]]) -> Finding:
@@ -184,6 +191,7 @@ def _tools(model: Model, opening: Opening, way: dict[str, str]) -> tuple[Verdict
         return "ok", f"the chat template shows {names} and the system prompt, and calls are read back"
     place = "the system prompt" if way["system_prompt"] == "system" else "the first user message"
     hf = cast(SteeredAPI, model.api).wrapped
+    why = "its folder declares tools=text"
     if hf.chat_template is None and hf.tokenizer.chat_template is None:
         why = "there is no chat template"
     else:
@@ -213,10 +221,6 @@ def _context(api: SteeredAPI, work: Workload, longest: int) -> tuple[Verdict, st
     if longest + work.turns * work.turn_tokens > limit:
         return "note", f"{told}; a run of {work.turns} full turns would pass the model's {limit} positions"
     return "ok", f"{told}; {work.turns} full turns fit into the model's {limit} positions"
-
-
-PROMPT, ROWS, NEW = 256, 8, 16
-"""Of what is generated here: tokens of the prompt, rows, new tokens."""
 
 
 def _steering(api: SteeredAPI, prompt: Sequence[int]) -> tuple[Verdict, str]:
@@ -264,9 +268,6 @@ def _time(api: SteeredAPI, work: Workload, prompt: Sequence[int]) -> tuple[Verdi
     told = f"a default run of {work.runs} rollouts takes {least} (one turn of {SHORT_TURN} tokens each)"
     speed = f"{1 / writing:,.0f} tokens/s in a batch of {ROWS}"
     return "ok", f"{told} to {most} ({work.turns} full turns), at {speed}"
-
-
-SHORT_TURN = 100
 
 
 def _request(

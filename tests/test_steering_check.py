@@ -106,6 +106,23 @@ def test_a_template_that_cannot_carry_tools_is_told_and_the_model_can_be_used(ch
     assert verdict == "note" and re.search(says, told)
 
 
+@pytest.mark.parametrize(
+    ("declared", "change", "verdict", "says"),
+    [
+        ("text", lambda template: template, "note", "its folder declares tools=text"),
+        ("native", without_tools, "FAIL", "choose tools=text or auto"),
+    ],
+)
+def test_what_the_folder_declares_of_tools_is_what_is_checked(
+    checked, folder, declared, change, verdict, says
+):
+    path = folder(change)
+    (path / "emodose.yaml").write_text(f"tools: {declared}\nlength: short\n")
+    status, found, _ = checked(path)
+    assert status == (verdict == "FAIL")
+    assert found["tools"][0] == verdict and says in found["tools"][1]
+
+
 def test_a_model_that_the_probe_refuses_cannot_be_used(checked, tokenizer, tmp_path):
     family_model("minimax").save_pretrained(tmp_path)
     tokenizer.save_pretrained(tmp_path)
