@@ -22,8 +22,10 @@ TOKENS = 4
 PADDING = 8
 LARGE = 10.0
 """Size of the probe's shift, in mean residual norms of the layer."""
+MAX_ROUNDING = 0.1
+"""Relative change of a row's logits beside other rows of its length, above which it is no rounding."""
 MAX_LEAK = 0.03
-"""Relative change of a row's logits by padding that no rounding explains."""
+"""The same by padding, unless rounding explains it."""
 
 
 @torch.no_grad()
@@ -86,15 +88,21 @@ def _one_row_each(outputs: Sequence[Tensor]) -> dict[int, Tensor]:
 
 
 def _check_padding(model: Any, tokens: Tensor) -> None:
-    """Some recurrent layers take padding into their state. Rounding is told from that by a batch of rows of
-    equal length."""
+    """Some recurrent layers take padding, or another row, into their state. Rounding is told from that by a
+    batch of rows of equal length."""
     row, others = tokens[:TOKENS], tokens[PADDING : PADDING + TOKENS]
     alone = _generated_logits(model, [row])
     rounding = _distance(_generated_logits(model, [row, others, others]), alone)
+    name = type(model).__name__
+    if rounding > MAX_ROUNDING:
+        raise SteeringError(
+            f"other rows change the logits of {name} by {rounding:.0%}: its rows cannot share a batch, so "
+            "this model is not supported"
+        )
     leak = _distance(_generated_logits(model, [row, tokens]), alone)
     if leak > max(MAX_LEAK, 5 * rounding):
         raise SteeringError(
-            f"padding changes the logits of {type(model).__name__} by {leak:.0%}: rows of different lengths "
+            f"padding changes the logits of {name} by {leak:.0%}: rows of different lengths "
             "cannot share a batch, so this model is not supported"
         )
 

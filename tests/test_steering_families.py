@@ -30,6 +30,7 @@ from steering.receipt import check
 REFUSALS = {
     "minimax": (SteeringError, "padding changes the logits of MiniMaxForCausalLM"),
     "recurrent_gemma": (SteeringError, "padding changes the logits of RecurrentGemmaForCausalLM"),
+    "rwkv": (SteeringError, "other rows change the logits of RwkvForCausalLM"),
     "gemma3n": (UnknownLayerOutput, "decoder layer 0 returned"),
 }
 

@@ -94,3 +94,17 @@ def test_a_model_whose_rows_take_in_their_padding_fails_the_probe(make_model, mo
     monkeypatch.setattr(type(model), "generate", blind)
     with pytest.raises(SteeringError, match="padding changes the logits of LlamaForCausalLM"):
         probe(model)
+
+
+def test_a_model_whose_rows_take_in_each_other_fails_the_probe(make_model, monkeypatch):
+    model = make_model("llama")
+    generate = type(model).generate
+
+    def mixing(self, **kwargs):
+        output = generate(self, **kwargs)
+        output.logits = tuple(step.mean(dim=0, keepdim=True).expand_as(step) for step in output.logits)
+        return output
+
+    monkeypatch.setattr(type(model), "generate", mixing)
+    with pytest.raises(SteeringError, match="other rows change the logits of LlamaForCausalLM"):
+        probe(model)
