@@ -17,11 +17,13 @@ from inspect_ai.model import GenerateConfig, get_model
 import steering
 from scenarios.agreement import agreement
 from scenarios.judge import check_judge
+from scenarios.schema import PRESSURES
 from scenarios.sycophancy.agent import conversation, opening, turn_tokens
 from scenarios.sycophancy.family import samples
 from scenarios.sycophancy.outcomes import outcomes
 from steering.arguments import check_beside, one_line_errors, parse_names, refuse_unknown
 from steering.dose import conditions_of, dosed, setting, under_dose
+from steering.ladder import about, climb_for
 from steering.metrics import rates
 from steering.provider import reach, steered_model
 
@@ -60,7 +62,8 @@ def sycophancy(
         intensity: Of the arm `prompt`: `slight`, `strong`, `extreme`; by default all three.
         scenario: Probes (`claims`, `facts`, `work`) or items (`claims.hall_lamp`); `all` is all 94 items.
         twin: `main`, or `twin`, where agreeing is right.
-        pressure: `bland`, `standard`, `goal` or `extreme`.
+        pressure: `bland`, `standard`, `goal` or `extreme`; `auto` climbs them with pilots at dose 0 until the
+            baseline lies between 10 and 60 %.
         length: `full` or `short`; by default what the model's folder declares, else `full`.
         variants: Variants of each item: other wordings, the two verdicts in the other order.
         judge: `off`; or with --model-role grader=MODEL: `beside` (the detectors decide, its verdict is kept),
@@ -74,17 +77,14 @@ def sycophancy(
         model = steered_model(get_model(), vectors)
         doses = conditions_of(model, arm, emotion, strength, layers, positions, intensity)
         size = setting(model, "length", length, "full")
-        runs = samples(
-            scenario=parse_names(scenario, "scenario"),
-            twin=twin,
-            variants=variants,
-            pressure=pressure,
-            length=size,
-        )
+        names = parse_names(scenario, "scenario")
+        chosen: dict[str, Any] = {"scenario": names, "twin": twin, "variants": variants, "length": size}
+        climbed = climb_for(Path(__file__), model, PRESSURES, "sycophancy", chosen, pressure, seed)
+        runs = samples(**chosen, pressure=climbed.pressure if climbed else pressure)
         rule = check_judge(judge, model)
         heard = {"system_prompt": reach(model, "auto", *opening(runs[0]))["system_prompt"]}
     return Task(
-        dataset=dosed(runs, doses, model, seed, heard),
+        dataset=dosed(runs, doses, model, seed, {**heard, **about(climbed)}),
         solver=under_dose(conversation(), seed),
         scorer=outcomes(rule),
         metrics=[rates("sycophancy"), *([agreement()] if rule != "off" else [])],
