@@ -128,11 +128,8 @@ def test_a_model_that_the_probe_refuses_cannot_be_used(checked, tokenizer, tmp_p
     tokenizer.save_pretrained(tmp_path)
     status, found, last = checked(tmp_path)
     assert status == 1 and last.endswith("cannot be used as it is: see layers")
-    assert found["layers"] == (
-        "FAIL",
-        "padding changes the logits of MiniMaxForCausalLM by 98%: rows of different lengths cannot share a "
-        "batch, so this model is not supported",
-    )
+    verdict, told = found["layers"]
+    assert verdict == "FAIL" and told.startswith("padding changes the logits of MiniMaxForCausalLM")
 
 
 def test_a_model_without_vectors_cannot_be_used_yet_and_the_way_is_told(checked, folder):
