@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
+    from steering.check import Workload
     from steering.condition import Condition
     from steering.extraction import extract
-    from steering.hooks import steered
+    from steering.session import steered
 
 __all__ = ["Condition", "extract", "main", "steered"]
 
-_PUBLIC = {"Condition": "steering.condition", "extract": "steering.extraction", "steered": "steering.hooks"}
+_PUBLIC = {"Condition": "steering.condition", "extract": "steering.extraction", "steered": "steering.session"}
 
 
 def __getattr__(name: str) -> Any:
@@ -47,7 +48,8 @@ class _Commands(click.Group):
 def cli() -> None:
     """How much does an emotion change what a language model does?
 
-    Runs are made by Inspect (inspect eval evals/blackmail.py ...); these commands read its logs.
+    Runs are made by Inspect (inspect eval evals/blackmail.py ...); these commands check a model before,
+    and read the logs after.
     """
 
 
@@ -223,6 +225,65 @@ def simulate(out: Path, workers: int, short: bool) -> None:
     kept.unlink()
 
 
+@cli.command(
+    "check-model",
+    epilog="Exit status: 0 the model can be used, 1 it cannot, 2 that could not be told. "
+    "For example: emodose check-model local, or: emodose check-model Qwen/Qwen3-0.6B -M device=cpu",
+)
+@click.argument("path")
+@click.option(
+    "--length", type=click.Choice(["short", "full"]), help="Of the scenarios; what its folder says."
+)
+@click.option("--vectors", help="Folder of vector files; the model's own if not given.")
+@click.option(
+    "-M", "arguments", multiple=True, metavar="NAME=VALUE",
+    help="For Inspect's hf provider, as after inspect eval -M.",
+)  # fmt: skip
+def check_model(path: str, length: str | None, vectors: str | None, arguments: tuple[str, ...]) -> int:
+    """Say whether a model can be used, before it is: PATH is a folder, or a name on the Hugging Face hub.
+
+    Its layers and whether a shift at each is felt, vectors, chat template and tools, context, device, speed.
+    The verdict is in the last line.
+    """
+    import yaml
+
+    from steering import check
+    from steering.provider import declarations
+
+    if wrong := [word for word in arguments if "=" not in word]:
+        raise click.UsageError(f"-M takes NAME=VALUE, not {wrong[0]!r}")
+    pairs = (word.split("=", 1) for word in arguments)
+    model = check.open_model(path, {name: yaml.safe_load(value) for name, value in pairs})
+    found = declarations(model)
+    work = _default_run(length or found.get("length", "full"), found.get("scenario", "all"))
+    findings = []
+    for finding in check.check_model(model, work, vectors):
+        click.echo(check.as_text([finding]))
+        findings.append(finding)
+    verdict, status = check.conclusion(path, findings)
+    click.echo(verdict)
+    return status
+
+
+def _default_run(length: str, scenario: str) -> "Workload":
+    """What `inspect eval evals/blackmail.py -T emotion=...` asks of a model."""
+    from scenarios.blackmail.agent import MAX_TURNS, opening, turn_tokens
+    from scenarios.blackmail.family import samples
+    from scenarios.text_tools import explain
+    from scenarios.turns import tool_info
+    from steering.check import Opening, Workload
+    from steering.dose import STEPS
+
+    runs = samples(scenario=scenario, variants=10, length=length)
+    openings = []
+    for run in runs:
+        system, tools = opening(run)
+        infos = tuple(tool_info(tool) for tool in tools)
+        openings.append(Opening(system, str(run.input), infos, explain(infos)))
+    turns = MAX_TURNS["short" if length == "short" else "full"]
+    return Workload(tuple(openings), len(runs) * len(STEPS), turns, turn_tokens(length))
+
+
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line; what the user can mend ends in one line on stderr and exit status 1."""
     try:
@@ -236,8 +297,10 @@ def main(arguments: list[str] | None = None) -> None:
         status = _fail("stopped")
     except Exception as error:
         from results.table import TableError
+        from scenarios.schema import ScenarioError
+        from steering.errors import SteeringError
 
-        if not isinstance(error, TableError | OSError):
+        if not isinstance(error, TableError | ScenarioError | SteeringError | OSError):
             raise
         status = _fail(str(error))
     sys.exit(status if isinstance(status, int) else 0)

@@ -1,6 +1,10 @@
 """The command line answers in words: what it wrote, or one line of what is wrong and exit status 1."""
 
 import json
+import os
+import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pandas as pd
@@ -8,6 +12,8 @@ import pytest
 from fake_runs import grid, run, sample
 
 import emodose
+
+ROOT = Path(__file__).resolve().parent.parent
 
 
 @pytest.fixture(scope="module")
@@ -86,6 +92,23 @@ def test_strict_fails_where_a_log_would_be_left_out(
 def test_a_name_the_library_does_not_have_is_an_attribute_error() -> None:
     with pytest.raises(AttributeError, match="no attribute 'steeered'"):
         _ = emodose.steeered
+
+
+def test_the_readmes_lines_run_as_they_are_printed_and_without_inspect(tmp_path: Path) -> None:
+    [code] = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text("utf-8"), re.DOTALL)
+    (tmp_path / "local").symlink_to(ROOT / "local", target_is_directory=True)
+    stories = [
+        {"emotion": emotion, "text": f"{start} " + "The mail lay on the desk and nobody read it. " * 12}
+        for emotion, start in (("desperate", "All was lost."), ("calm", "All was well."))
+    ]
+    (tmp_path / "stories.jsonl").write_text("\n".join(map(json.dumps, stories)), encoding="utf-8")
+    done = subprocess.run(
+        [sys.executable, "-c", f"{code}\nimport sys; assert 'inspect_ai' not in sys.modules"],
+        cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    said = re.fullmatch(r"(\d+) tokens shifted, by ([\d.]+) of .*\n", done.stdout)
+    assert said and int(said[1]) > 3 and 0.05 < float(said[2]) < 0.2
 
 
 def test_table_is_written_as_parquet_by_its_ending(
