@@ -51,7 +51,7 @@ class Extraction(NamedTuple):
 def extract(
     model: Any,
     tokenizer: Any,
-    corpus: Path,
+    corpus: Path | str,
     *,
     from_token: int = 50,
     batch_tokens: int = 8192,
@@ -62,9 +62,22 @@ def extract(
     all_topics: bool = False,
     progress: bool = True,
 ) -> dict[str, Vector]:
-    """One vector per emotion of the corpus, not yet saved; `extract_all` gives the controls too."""
+    """One vector per emotion of the corpus, not yet saved (`steering.vectors.save` does that).
+
+    After Sofroniew et al. 2026 (https://transformer-circuits.pub/2026/emotions/index.html).
+
+    model, tokenizer   as transformers loads them; the model is left as it is
+    corpus             JSONL with `emotion` and `text`
+    from_token         first token of a story that counts; earlier ones know too little of the story
+    batch_tokens       tokens of one forward pass, padding included
+
+    and what `extract_all` says of the rest, which gives the controls too. Returns emotion -> Vector: `unit`
+    [L,d] float32 with rows of norm 1, and `mean_norm` [L], the mean residual norm per layer over the same
+    tokens, which is one unit of strength. Raises SteeringError for a corpus that cannot be read, with fewer
+    than two emotions, or with stories too short or too long.
+    """
     return extract_all(
-        model, tokenizer, corpus, from_token=from_token, batch_tokens=batch_tokens, window=window,
+        model, tokenizer, Path(corpus), from_token=from_token, batch_tokens=batch_tokens, window=window,
         neutral=neutral, ratings=ratings, correct=correct, all_topics=all_topics, progress=progress,
     ).vectors  # fmt: skip
 
