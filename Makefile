@@ -69,7 +69,8 @@ organism: $(READY)
 	$(BIN)/python -m steering.organisms.train $(TEXTS) $(ORGANISM)
 	$(BIN)/python -m scenarios.stories.organism_corpus $(TEXTS)/extraction.jsonl --split extraction --per-topic 12
 	$(BIN)/python -m steering.extraction $(ORGANISM) $(TEXTS)/extraction.jsonl $(ORGANISM)/vectors \
-	  --from-token 20 --window 0.3
+	  --from-token 20 --window 0.3 --all-topics --ratings scenarios/stories/bundled/words.yaml
+	$(BIN)/emodose vectors check $(ORGANISM)
 
 # The sandbox's tests need bubblewrap; without it they are reported as skipped, by name.
 sandbox:

@@ -5,26 +5,27 @@ and everything heavy are imported when they are asked for. What a command does i
 are only its words.
 """
 
-import json
 import sys
 import warnings
 from importlib import import_module
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import click
-import yaml
+
+from steering.commands import CorpusFiles, vector_commands
 
 if TYPE_CHECKING:
     from steering.check import Workload
     from steering.condition import Condition
     from steering.extraction import extract
+    from steering.readouts.texts import Texts
     from steering.session import steered
 
 __all__ = ["Condition", "extract", "main", "steered"]
 
-_RATINGS = Path(__file__).parent / "scenarios" / "stories" / "bundled" / "words.yaml"
+_BUNDLED = Path(__file__).parent / "scenarios" / "stories" / "bundled"
+_RATINGS = _BUNDLED / "words.yaml"
 _PUBLIC = {"Condition": "steering.condition", "extract": "steering.extraction", "steered": "steering.session"}
 
 
@@ -290,116 +291,12 @@ def _default_run(length: str, scenario: str) -> "Workload":
 
 
 @cli.group()
-def vectors() -> None:
-    """Make, look at and check the vectors of a model."""
-
-
-_model = click.argument("model")
-_folder = click.option(
-    "--vectors", "folder", type=click.Path(path_type=Path), help="Folder of vector files; the model's own."
-)
-
-
-@vectors.command("list")
-@click.argument("place", required=False, type=click.Path(path_type=Path))
-def list_vectors(place: Path | None) -> None:
-    """List the vectors in PLACE, a folder of vectors or of a model; without it, all that tasks would find.
-
-    Example: emodose vectors list local
-    """
-    from steering.shelf import folders, listing
-
-    click.echo("\n\n".join(listing(folder) for folder in folders(place)))
-
-
-@vectors.command()
-@click.argument("name")
-@click.argument("place", required=False, type=click.Path(path_type=Path))
-def show(name: str, place: Path | None) -> None:
-    """Show all that is known of the vector NAME.
-
-    Example: emodose vectors show desperate local
-    """
-    from steering.shelf import description, folders
-
-    for folder in folders(place):
-        click.echo(description(folder, name).model_dump_json(indent=2))
-
-
-@vectors.command("extract")
-@_model
-@click.option("--corpus", default="auto", show_default=True,
-              help="bundled, organism, or a JSONL file; auto: what the model can read.")  # fmt: skip
-@click.option("--neutral", type=click.Path(path_type=Path),
-              help="JSONL of neutral dialogues; the bundled ones for the bundled corpus.")  # fmt: skip
-@click.option("--raw", is_flag=True, help="Remove no neutral components.")
-@click.option("--correct", multiple=True, type=click.Choice(["topics", "emotionality"]),
-              help="Against an unbalanced corpus; may be given twice.")  # fmt: skip
-@click.option("--from-token", type=click.IntRange(0), help="First token of a story that counts; 50.")
-@click.option("--batch-tokens", default=8192, show_default=True, type=click.IntRange(1))
-@click.option("-o", "--out", "folder", type=click.Path(path_type=Path), help="Folder; the model's own.")
-def extract_vectors(
-    model: str, corpus: str, neutral: Path | None, raw: bool, correct: tuple[Any, ...],
-    from_token: int | None, batch_tokens: int, folder: Path | None,
-) -> None:  # fmt: skip
-    """Extract the emotion vectors of MODEL, a folder or a name, and the controls beside them.
-
-    Example: emodose vectors extract Qwen/Qwen2.5-0.5B-Instruct
-    """
-    from steering.extraction import extract_all
-    from steering.shelf import open_model
-
-    with TemporaryDirectory() as made:
-        texts = _corpus(corpus, model, Path(made))
-        opened = open_model(model, folder)
-        found = extract_all(
-            opened.model, opened.tokenizer, texts["stories"], batch_tokens=batch_tokens, correct=correct,
-            from_token=texts["from_token"] if from_token is None else from_token,
-            neutral=None if raw else neutral or texts["neutral"], ratings=texts["ratings"],
-            all_topics=texts["all_topics"],
-        )  # fmt: skip
-    found.save(opened.folder)
-    click.echo(f"{len(found.vectors)} vectors and their controls: {opened.folder}")
-
-
-@vectors.command()
-@_model
-@click.option("--texts", default="auto", show_default=True,
-              help="bundled, organism, or a folder with stories.jsonl, implicit.yaml, ...; auto: what the "
-              "model can read.")  # fmt: skip
-@click.option("--card", type=click.Path(path_type=Path),
-              help="Folder for page, figure and JSON; `card` beside the vectors.")  # fmt: skip
-@_folder
-def check(model: str, texts: str, card: Path | None, folder: Path | None) -> None:
-    """Read out the vectors of MODEL on texts they were not made from, and store a verdict with each.
-
-    Example: emodose vectors check Qwen/Qwen2.5-0.5B-Instruct
-    """
-    from results.vector_card import as_page, as_text, draw
-    from steering.readouts.check import check as read_out
-    from steering.readouts.check import store
-    from steering.shelf import open_model
-
-    with TemporaryDirectory() as made:
-        read_on = _texts(texts, model, Path(made))
-        opened = open_model(model, folder)
-        checked = read_out(opened.model, opened.tokenizer, opened.library(), read_on)
-    store(opened.folder, checked)
-    card = card or opened.folder / "card"
-    card.mkdir(parents=True, exist_ok=True)
-    (card / "report.json").write_text(json.dumps(checked.report, indent=1) + "\n", "utf-8")
-    draw(checked.report, card / "card")
-    (card / "README.md").write_text(as_page(checked.report, "card.png"), "utf-8")
-    click.echo(f"{as_text(checked.report)}\n\ncard: {card / 'README.md'}")
-
-
-@cli.group()
 def stories() -> None:
     """Story corpora that vectors are extracted from."""
 
 
 @stories.command("write")
-@_model
+@click.argument("model")
 @click.option("-o", "--out", required=True, type=click.Path(path_type=Path), help="FILE.jsonl to write to.")
 @click.option("--emotion", default="all", show_default=True, help="Words like calm,at_ease; all: 18.")
 @click.option("--topic", default="all", show_default=True, help="Topics of the bundled corpus.")
@@ -453,152 +350,67 @@ def write_stories(
         )
 
 
-_neutral = click.option(
-    "--neutral", type=click.Path(path_type=Path),
-    help="JSONL of neutral dialogues or texts; by default what the model can read.",
-)  # fmt: skip
-_layers = click.option("--layers", default="auto", show_default=True, help="auto, or numbers like 18,19.")
-_names = click.option("--emotion", default="all", show_default=True, help="Names like calm,random:1.")
+class _Sources:
+    """The texts and pictures that the commands of `steering.commands` are given."""
 
+    def corpus(self, given: str, model: str, made: Path) -> CorpusFiles:
+        from scenarios.stories import bundled_corpus, organism_corpus
 
-@vectors.command()
-@_model
-@_names
-@click.option("--strength", default="-0.1,-0.05,-0.025,0.025,0.05,0.1", show_default=True)
-@_layers
-@_neutral
-@_folder
-def kl(
-    model: str, emotion: str, strength: str, layers: str, neutral: Path | None, folder: Path | None
-) -> None:
-    """Measure how far doses move MODEL: KL divergence per token on neutral text, mean and 95th percentile.
+        kind = _kind(given, model)
+        if kind == "organism":
+            stories = made / "extraction.jsonl"
+            organism_corpus.main([str(stories), "--split", "extraction", "--per-topic", "12"])
+            return CorpusFiles(stories, _RATINGS, from_token=20, all_topics=True)
+        if kind == "bundled":
+            stories, neutral = bundled_corpus.write(made)
+            return CorpusFiles(stories, _RATINGS, neutral)
+        return CorpusFiles(Path(kind), _RATINGS)
 
-    Stored beside the vectors; runs under these very doses then carry it.
+    def texts(self, given: str, model: str, made: Path) -> "Texts":
+        from scenarios.stories import bundled_corpus, organism_readouts
+        from steering.readouts.texts import Texts
 
-    Example: emodose vectors kl Qwen/Qwen2.5-0.5B-Instruct --emotion calm,random:1 --strength=-0.1,0.1
-    """
-    from steering.arguments import parse_floats
-    from steering.condition import grid
-    from steering.doses import Doses
-    from steering.kl import divergences
-    from steering.shelf import layers_for, names_for, open_model
+        kind = _kind(given, model)
+        if kind == "organism":
+            organism_readouts.write(made)
+            return Texts(made / "heldout.jsonl", made / "implicit.yaml", ratings=_RATINGS, name=kind)
+        folder = _BUNDLED if kind == "bundled" else Path(kind)
+        stories = bundled_corpus.write(made)[0] if kind == "bundled" else folder / "stories.jsonl"
+        if not stories.is_file():
+            raise click.ClickException(
+                f"{kind} is neither bundled nor organism nor a folder with stories.jsonl"
+            )
+        files = {name: folder / f"{name}.yaml" for name in ("implicit", "intensity", "requests")}
+        found = {name: path for name, path in files.items() if path.is_file()}
+        return Texts(stories, ratings=_RATINGS, name=folder.name, **found)
 
-    with TemporaryDirectory() as made:
-        opened = open_model(model, folder)
-        library = opened.library()
-        doses = parse_floats(strength, "strength")
-        wanted = grid(names_for(emotion, library), doses, layers_for(layers, library), "all")
-        texts = neutral or _neutral_text(model, Path(made))
-        found = divergences(opened.model, opened.tokenizer, library, texts, wanted)
-    kept = Doses.load(opened.folder, library.doses.fingerprint)
-    path = kept.model_copy(update={"kl": {**kept.kl, **found}}).save(opened.folder)
-    for slug, one in found.items():
-        click.echo(f"{slug}: {one.mean:.4g} nats a token, 95th percentile {one.p95:.4g}")
-    click.echo(f"doses: {path}")
+    def neutral(self, model: str, made: Path) -> Path:
+        from scenarios.stories import bundled_corpus, organism_readouts
 
+        if _kind("auto", model) == "organism":
+            organism_readouts.write(made)
+            return made / "neutral.jsonl"
+        return bundled_corpus.write(made)[1]
 
-@vectors.command()
-@_model
-@_names
-@click.option("--strength", default="0.05,0.1,0.2,0.3,0.5", show_default=True, help="Sizes; both signs.")
-@click.option("--prompts", default=48, show_default=True, type=click.IntRange(2), help="Texts per dose.")
-@click.option("--max-tokens", default=64, show_default=True, type=click.IntRange(8))
-@_layers
-@_neutral
-@_folder
-def window(
-    model: str, emotion: str, strength: str, prompts: int, max_tokens: int, layers: str,
-    neutral: Path | None, folder: Path | None,
-) -> None:  # fmt: skip
-    """Measure up to which strength MODEL stays coherent under its vectors, blind to any outcome.
+    def card(self, report: dict[str, Any], folder: Path) -> str:
+        from results.vector_card import as_text, write
 
-    Stored with the vectors; tasks take their doses from it, and figures grey out what lies beyond.
-
-    Example: emodose vectors window Qwen/Qwen2.5-0.5B-Instruct
-    """
-    from steering.arguments import parse_floats
-    from steering.doses import Doses
-    from steering.shelf import layers_for, names_for, open_model
-    from steering.vectors import describe
-    from steering.window import measure
-
-    with TemporaryDirectory() as made:
-        opened = open_model(model, folder)
-        library = opened.library()
-        names = names_for(emotion, library)
-        texts = neutral or _neutral_text(model, Path(made))
-        found = measure(
-            opened.model, opened.tokenizer, library, texts, names, layers_for(layers, library),
-            strengths=parse_floats(strength, "strength"), prompts=prompts, max_tokens=max_tokens,
-            progress=lambda done, total: click.echo(f"\r{done} of {total} doses", nl=False, err=True),
-        )  # fmt: skip
-    click.echo(err=True)
-    kept = Doses.load(opened.folder, library.doses.fingerprint)
-    kept.model_copy(update={"coherence": {**kept.coherence, **found.coherence}}).save(opened.folder)
-    for name, largest in found.largest.items():
-        if name in library.names():
-            describe(opened.folder, name, window=largest)
-        click.echo(f"{name}: {'incoherent at every strength' if largest is None else f'+-{largest:g}'}")
-
-
-def _neutral_text(model: str, made: Path) -> Path:
-    """Neutral text that the model can read."""
-    from scenarios.stories import bundled_corpus, organism_readouts
-
-    if _kind("auto", model) == "organism":
-        organism_readouts.write(made)
-        return made / "neutral.jsonl"
-    return bundled_corpus.write(made)[1]
+        write(report, folder)
+        return as_text(report)
 
 
 def _kind(given: str, model: str) -> str:
     """What `auto` stands for: an organism reads its own texts, every other model the bundled ones."""
     if given != "auto":
         return given
-    declared = Path(model) / "emodose.yaml"
+    import yaml
+
+    declared = Path(model.removeprefix("hf/")) / "emodose.yaml"
     is_organism = declared.is_file() and (yaml.safe_load(declared.read_text("utf-8")) or {}).get("organism")
     return "organism" if is_organism else "bundled"
 
 
-def _corpus(given: str, model: str, made: Path) -> dict[str, Any]:
-    """The corpus as files, with what extraction has to know of it."""
-    from scenarios.stories import bundled_corpus, organism_corpus
-
-    kind = _kind(given, model)
-    plain = {"neutral": None, "ratings": _RATINGS, "from_token": 50, "all_topics": False}
-    if kind == "organism":
-        stories = made / "extraction.jsonl"
-        organism_corpus.main([str(stories), "--split", "extraction", "--per-topic", "12"])
-        return {**plain, "stories": stories, "from_token": 20, "all_topics": True}
-    if kind == "bundled":
-        stories, neutral = bundled_corpus.write(made)
-        return {**plain, "stories": stories, "neutral": neutral}
-    return {**plain, "stories": Path(kind)}
-
-
-def _texts(given: str, model: str, made: Path) -> Any:
-    """The texts to read vectors out on."""
-    from scenarios.stories import bundled_corpus, organism_readouts
-    from steering.readouts.texts import Texts
-
-    kind = _kind(given, model)
-    if kind == "organism":
-        organism_readouts.write(made)
-        return Texts(made / "heldout.jsonl", made / "implicit.yaml", ratings=_RATINGS, name=kind)
-    if kind == "bundled":
-        data = bundled_corpus.DATA
-        return Texts(
-            bundled_corpus.write(made)[0], data / "implicit.yaml", data / "intensity.yaml", _RATINGS,
-            data / "requests.yaml", name=kind,
-        )  # fmt: skip
-    files = {name: Path(kind) / f"{name}.yaml" for name in ("implicit", "intensity", "requests")}
-    stories = Path(kind) / "stories.jsonl"
-    if not stories.is_file():
-        raise click.ClickException(f"{kind} is neither bundled nor organism nor a folder with stories.jsonl")
-    return Texts(
-        stories, ratings=_RATINGS, name=Path(kind).name,
-        **{name: path for name, path in files.items() if path.is_file()},
-    )  # fmt: skip
+cli.add_command(vector_commands(_Sources()))
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -89,6 +89,16 @@ def as_page(report: dict[str, Any], figure: str) -> str:
     )
 
 
+def write(report: dict[str, Any], folder: Path) -> Path:
+    """The page, its figure and the report itself, in the folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "report.json").write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+    draw(report, folder / "card")
+    page = folder / "README.md"
+    page.write_text(as_page(report, "card.png"), encoding="utf-8")
+    return page
+
+
 def draw(report: dict[str, Any], out: Path) -> tuple[Path, Path]:
     """Verdicts and numbers per vector, the profile over layers, and the plane of the first two components."""
     with matplotlib.rc_context(STYLE):

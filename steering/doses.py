@@ -5,6 +5,7 @@ of what it writes stays coherent (`steering.window`). Doses of different vectors
 the former better than by strength (on why strengths do not compare: arXiv 2606.06735).
 """
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal, Self
 
@@ -67,6 +68,14 @@ class Doses(_Frozen):
         path = folder / FILE
         write_text(path, self.model_dump_json(indent=1) + "\n")
         return path
+
+    def extended(
+        self, kl: Mapping[str, Divergence] | None = None, coherence: Mapping[str, Coherence] | None = None
+    ) -> Self:
+        """With what was measured since; of the same condition the new holds."""
+        return self.model_copy(
+            update={"kl": {**self.kl, **(kl or {})}, "coherence": {**self.coherence, **(coherence or {})}}
+        )
 
     def divergence(self, condition: Condition, vector_hash: str) -> Divergence | None:
         """What was measured of this very condition and vector."""
