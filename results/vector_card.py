@@ -133,7 +133,7 @@ def _draw_vectors(axes: Axes, report: dict[str, Any]) -> None:
         f"{sum(v['verdict'] == verdict for v in report['verdicts'].values())} {verdict}"
         for verdict in COLOURS
     ]
-    axes.set_title(", ".join(counts), fontsize=9, loc="left")
+    axes.set_title(f"{', '.join(counts)} (blue, amber, red)", fontsize=9, loc="left")
     axes.legend(fontsize=7, frameon=False, loc="upper left", bbox_to_anchor=(0, -0.08))
 
 

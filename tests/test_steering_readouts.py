@@ -225,9 +225,9 @@ def test_chance_is_called_chance_and_skill_is_not():
     skill = noise + 3 * np.eye(6)[labels]
     assert accuracy(noise, labels, orders).p > 0.05
     assert accuracy(skill, labels, orders).p <= 0.01
-    assert auc(noise[:, :, 0], labels == 0, orders)[1] > 0.05
+    assert max(auc(noise[:, :, 0], labels == 0, orders)[1]) > 0.05
     values, p = auc(skill[:, :, 0], labels == 0, orders)
-    assert min(values) > 0.8 and p < 0.05
+    assert min(values) > 0.8 and max(p) < 0.05
     assert percentile(skill, labels).mean() > 0.9
     assert percentile(noise, labels).mean() == pytest.approx(0.5, abs=0.15)
 

@@ -141,12 +141,13 @@ def _evidence(
         not_below_null=None if stories is None or stories.null is None
         else stories.accuracy.by_layer[layer] >= stories.null.by_layer[0],
         auc=stories.auc[name][layer] if stories and name in stories.auc else None,
-        auc_p=stories.p.get(name) if stories else None,
+        auc_p=stories.p[name][layer] if stories and name in stories.p else None,
         halves=halves[name][layer] if name in halves else None,
         implicit=implicit.percentile[name][layer]
         if implicit and implicit.counts.get(name, 0) >= settings.fewest else None,
         intensity=rhos[name][layer] if name in rhos else None,
         lens=lens.rank.get(name),
+        no_texts=("intensities",) if curves and name not in rhos else (),
     )  # fmt: skip
 
 

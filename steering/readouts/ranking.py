@@ -1,7 +1,7 @@
 """How well scores tell labels apart, and how often chance would do as well.
 
-Pure functions of arrays: L layers, n texts, E emotions, P permutations. A p-value allows for the choice of
-the best layer: the best layer of every permutation is compared with the best layer found.
+Pure functions of arrays: L layers, n texts, E emotions, P permutations. The p-value of an accuracy allows for
+the choice of the best layer: the best layer of every permutation is compared with the best layer found.
 """
 
 from collections.abc import Sequence
@@ -51,15 +51,17 @@ def accuracy(scores: Array, labels: NDArray[np.int64], orders: NDArray[np.int64]
     )
 
 
-def auc(scores: Array, positive: NDArray[np.bool_], orders: NDArray[np.int64]) -> tuple[list[float], float]:
+def auc(
+    scores: Array, positive: NDArray[np.bool_], orders: NDArray[np.int64]
+) -> tuple[list[float], list[float]]:
     """scores [L,n] of one emotion, which texts are its own [n] -> per layer, how often one of its own is
-    scored above another; and the p of the best layer."""
+    scored above another, and the p of that layer alone."""
     ranks = rankdata(scores, axis=1)  # [L,n]
     own, other = int(positive.sum()), int((~positive).sum())
     offset, size = own * (own + 1) / 2, own * other
     found = (ranks[:, positive].sum(axis=1) - offset) / size  # [L]
     by_chance = (positive[orders].astype(float) @ ranks.T - offset) / size  # [P,L]
-    return found.tolist(), _p(found.max(), by_chance.max(axis=1))
+    return found.tolist(), [_p(one, by_chance[:, layer]) for layer, one in enumerate(found)]
 
 
 def percentile(scores: Array, labels: NDArray[np.int64]) -> Array:

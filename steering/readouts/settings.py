@@ -14,7 +14,8 @@ class Settings:
     """Above this permutation p of the held-out story accuracy, all vectors of the folder fail: labels that
     say nothing give such a p in 99 of 100 folders."""
     emotion_alpha: float = 0.05
-    """Above this permutation p of its own stories among all held-out ones, one vector fails."""
+    """Above this permutation p of its own stories among all held-out ones, at the layer recommended for
+    all, one vector fails."""
     auc: float = 0.75
     """A pass ranks a held-out story of its emotion above one of another at least this often."""
     halves: float = 0.5
@@ -26,7 +27,7 @@ class Settings:
     lens: float = 0.25
     """A pass promotes the emotion's own word more than all but this share of the other emotions' words."""
     permutations: int = 999
-    """Of labels within topics. The p-values allow for the choice of the best layer."""
+    """Of labels within topics. The p-value of the set allows for the choice of the best layer."""
     shallowest: float = 0.3
     deepest: float = 0.9
     """A steering layer is recommended between these shares of the depth: later ones hardly reach anything

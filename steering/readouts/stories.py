@@ -27,7 +27,8 @@ class StoryReadout(NamedTuple):
     """Of token embeddings, with one layer; None for vectors that were extracted without controls."""
     auc: dict[str, list[float]]
     """Per emotion and layer: how often one of its stories is scored above another's."""
-    p: dict[str, float]
+    p: dict[str, list[float]]
+    """Per emotion and layer."""
     counts: dict[str, int]
     topics: tuple[str, ...]
 
