@@ -25,7 +25,7 @@ import transformers
 import yaml
 from torch import Tensor
 
-from steering.controls import Controls
+from steering.controls import STEM, Controls
 from steering.corpus import NEUTRAL, Story, batches, check_lengths, imbalance, read_stories
 from steering.denoise import SINK, VARIANCE, Components, neutral_components
 from steering.errors import SteeringError
@@ -44,7 +44,14 @@ class Extraction(NamedTuple):
     controls: Controls
 
     def save(self, folder: Path) -> list[Path]:
-        """Write all files of the folder; those of an earlier extraction are replaced."""
+        """Write all files. Vectors of other emotions that lie in the folder are left, with a warning."""
+        old = {path.stem for path in folder.glob("*.safetensors")} - {STEM, *self.vectors}
+        if old:
+            warnings.warn(
+                f"{folder} also holds {', '.join(sorted(old))} of an earlier extraction, measured against "
+                "other emotions: delete them, or choose another folder",
+                stacklevel=2,
+            )
         return [self.controls.save(folder), *save(folder, *self.vectors.values())]
 
 

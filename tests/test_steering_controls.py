@@ -386,3 +386,13 @@ def test_the_models_weights_are_untouched(planted_model, tokenizer, planted_corp
     before = fingerprint(copy.deepcopy(planted_model))
     extract_all(planted_model, tokenizer, planted_corpus, from_token=FROM, progress=False)
     assert fingerprint(planted_model) == before
+
+
+def test_vectors_that_an_earlier_extraction_left_are_told_of(planted_model, tokenizer, tmp_path):
+    def made(emotions):
+        path = write_jsonl(tmp_path / "s.jsonl", stories(emotions))
+        return extract_all(planted_model, tokenizer, path, from_token=FROM, progress=False)
+
+    made(("calm", "angry", "sad")).save(tmp_path / "vectors")
+    with pytest.warns(UserWarning, match="also holds sad of an earlier extraction, .*: delete them"):
+        made(("calm", "angry")).save(tmp_path / "vectors")
