@@ -39,7 +39,7 @@ from scenarios.sandbox.limits import Limits
 
 NAME = "bubblewrap"
 WORK = "/work"
-PYTHON = "/opt/python"
+PYTHON = "/python"
 """Where the sandbox sees the Python that runs emodose, without its packages."""
 
 _PREFIX = "emodose-sandbox-"
@@ -310,8 +310,8 @@ def _system() -> tuple[str, ...]:
             parts += ["--symlink", os.readlink(path), str(path)]
         elif path.is_dir():
             parts += ["--ro-bind", str(path), str(path)]
-    # Without these bubblewrap makes the folders above a mount for root alone.
-    parts += ["--perms", "0755", "--dir", "/etc", "--perms", "0755", "--dir", "/opt"]
+    # Without these bubblewrap makes the folder above a mount for root alone.
+    parts += ["--perms", "0755", "--dir", "/etc"]
     if Path("/etc/alternatives").is_dir():
         parts += ["--ro-bind", "/etc/alternatives", "/etc/alternatives"]
     prefix = Path(sys.base_prefix).resolve()
