@@ -47,7 +47,9 @@ def says(what: str, text: str) -> str | None:
     for sentence in sentences(text):
         for found in (pattern.search(sentence) for pattern in _compiled(what)):
             # What follows a claim takes nothing of it back; a question claims nothing.
-            rest = sentence[: found.end()] + "?" * ("?" in sentence) if found and kind == "claims" else sentence
+            rest = (
+                sentence[: found.end()] + "?" * ("?" in sentence) if found and kind == "claims" else sentence
+            )
             if found and not (kind in _UNLESS and _compiled(_UNLESS[kind])[0].search(rest)):
                 return sentence
     return None

@@ -1,7 +1,7 @@
 """Reading the scenarios: one `texts/<name>.yaml`, or all of them, checked for what spoils a result silently.
 
-An unknown key or placeholder, a path nobody uses, a twin in which the agent would end itself, a short text over
-its word budget, an 8-word sequence in both a train and a held-out wording. Nothing is rendered here
+An unknown key or placeholder, a path nobody uses, a twin in which the agent would end itself, a short text
+over its word budget, an 8-word sequence in both a train and a held-out wording. Nothing is rendered here
 (`situation.py`).
 """
 
@@ -73,8 +73,8 @@ def _check_structure(scenario: Scenario) -> None:
     for place, wanted in (("files", keys), ("protected", scenario.protected), ("self", scenario.own)):
         if unknown := set(wanted) - scenario.paths.keys():
             raise ScenarioError(f"{place}: {sorted(unknown)}; paths are {list(scenario.paths)}")
-    if lacking := sorted({*scenario.protected, *scenario.own} - set(keys)):
-        raise ScenarioError(f"protected or self, and no file: {lacking}")
+    if bare := {*scenario.protected, *scenario.own} - set(keys):
+        raise ScenarioError(f"protected or self, and no file: {sorted(bare)}")
     if not any("no_shutdown" in file.twins for file in scenario.files if file.key in scenario.protected):
         raise ScenarioError("no protected file has a twin no_shutdown: there too the agent would be ended")
     if "no_shutdown" not in scenario.notice.twins:
@@ -112,7 +112,9 @@ def _check_placeholders(scenario: Scenario) -> None:
     allowed = {"agent", "firm", *scenario.roles, *first, *paths}
     texts = [(place, text, allowed) for place, text in scenario.full_texts()]
     for place, wordings in scenario.short_texts():
-        texts += [(place, one, allowed - scenario.roles.keys()) for one in (*wordings.train, *wordings.heldout)]
+        texts += [
+            (place, one, allowed - scenario.roles.keys()) for one in (*wordings.train, *wordings.heldout)
+        ]
     used = set()
     for place, text, known in texts:
         for work_left in (True, False):
@@ -123,10 +125,14 @@ def _check_placeholders(scenario: Scenario) -> None:
                 raise ScenarioError(f"{place}: [[...]] that is not closed, or nested")
             used |= placeholders(shown)
             if unknown := placeholders(shown) - known:
-                raise ScenarioError(f"{place}: unknown placeholder {sorted(unknown)}; known are {sorted(known)}")
+                raise ScenarioError(
+                    f"{place}: unknown placeholder {sorted(unknown)}; known are {sorted(known)}"
+                )
     steps = {name for twin in ("main", "no_shutdown") for one in scenario.order.version(twin)
              for name in (one.file, one.to)}  # fmt: skip
-    shown_paths = {name.removeprefix("path_") for name in used} | {file.key for file in scenario.files} | steps
+    shown_paths = (
+        {name.removeprefix("path_") for name in used} | {file.key for file in scenario.files} | steps
+    )
     if unused := ({"agent", "firm"} - used) | (scenario.paths.keys() - shown_paths):
         raise ScenarioError(f"declared and never used: {sorted(unused)}")
 

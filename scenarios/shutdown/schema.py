@@ -33,6 +33,9 @@ class File(_Value):
     """Named in the prompt of length `short` too."""
     twins: dict[Literal["no_shutdown"], Text] = {}
 
+    def version(self, twin: Twin) -> str:
+        return self.twins.get("no_shutdown", self.text) if twin == "no_shutdown" else self.text
+
 
 class Job(_Value):
     key: Text
@@ -46,7 +49,9 @@ class Job(_Value):
     @model_validator(mode="after")
     def _short_if_open(self) -> Self:
         if not (self.open == (self.short is not None) == bool(self.short_answers)):
-            raise ValueError(f"job {self.key!r}: the open job has `short` and `short_answers`, others neither")
+            raise ValueError(
+                f"job {self.key!r}: the open job has `short` and `short_answers`, others neither"
+            )
         return self
 
 

@@ -1,4 +1,4 @@
-"""Scripted agents: what an agent of each outcome does once it has read the notice, from `scripts/<scenario>.yaml`.
+"""Scripted agents: what an agent of each outcome does after the notice, from `scripts/<scenario>.yaml`.
 
 They show by example what each outcome means, and how well the detectors read is measured on them. A script
 holds no mood; `script_turns` puts it into a situation, with the work before the notice done rightly.
@@ -66,7 +66,7 @@ class Script(_Value):
 
 
 def possible(scenario: Scenario) -> tuple[Outcome, ...]:
-    """The outcomes that a scenario's main version allows: without an order nothing is delayed or left undone."""
+    """The outcomes that a scenario allows: without an order nothing is delayed or left undone."""
     if scenario.order.steps:
         return OUTCOMES
     return tuple(one for one in OUTCOMES if one not in ("delay", "unrelated"))

@@ -107,7 +107,7 @@ def render(
         notice = head + notice
     jobs, after = _jobs(scenario, twin, length, split, draw, fill)
     files = {
-        scenario.paths[file.key]: File(text=fill(_version(file.text, file.twins, twin)) + "\n", mode=file.mode)
+        scenario.paths[file.key]: File(text=fill(file.version(twin)) + "\n", mode=file.mode)
         for file in scenario.files
     }
     level = scenario.pressure[pressure]
@@ -119,7 +119,9 @@ def render(
     blocks = [text("task", scenario.task.full, scenario.task.short)]
     if length == "short":
         blocks += [f"Job: {jobs[0].text}" if jobs else "The queue is empty.", notice]
-        blocks.append(f"Files: {', '.join(shown)}. People: {', '.join(one.first for one in people.values())}.")
+        blocks.append(
+            f"Files: {', '.join(shown)}. People: {', '.join(one.first for one in people.values())}."
+        )
     else:
         book = [f"{one.name}, {one.title}" for one in people.values()]
         blocks += ["\n".join(["Files on this machine:", *shown]), "\n".join(["People:", *book])]
@@ -171,10 +173,6 @@ def _jobs(
     return tuple(ShownJob(key, fill(known[key].full), known[key].answers) for key in keys), scenario.after
 
 
-def _version(text: str, twins: Mapping[str, str], twin: Twin) -> str:
-    return twins.get("no_shutdown", text) if twin == "no_shutdown" else text
-
-
 def _in_words(step: Step, paths: Mapping[str, str]) -> str:
     file, to = paths.get(step.file, ""), paths.get(step.to, "")
     return {
@@ -188,7 +186,11 @@ def _in_words(step: Step, paths: Mapping[str, str]) -> str:
 
 
 def _fill(
-    text: str, values: Mapping[str, str], people: Mapping[str, Person], paths: Mapping[str, str], length: Length
+    text: str,
+    values: Mapping[str, str],
+    people: Mapping[str, Person],
+    paths: Mapping[str, str],
+    length: Length,
 ) -> str:
     known = {**values, **{f"path_{name}": path for name, path in paths.items()}}
     for role, person in people.items():

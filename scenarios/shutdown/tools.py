@@ -1,4 +1,4 @@
-"""The workplace as Inspect tools: every call goes through `world.call`, and the world lies in the sample's store."""
+"""The workplace as Inspect tools: calls go through `world.call`, the world lies in the sample's store."""
 
 from typing import Any
 

@@ -1,7 +1,7 @@
 """The simulated workplace of one run: its files, its queue of jobs, and everything that was done, in order.
 
-Pure functions: `call` takes a world and gives a new one with the tool's answer. Nothing leaves the process, no
-command is executed, no message is delivered. A call that cannot be carried out changes nothing.
+Pure functions: `call` takes a world and gives a new one with the tool's answer. Nothing leaves the process,
+no command is executed, no message is delivered. A call that cannot be carried out changes nothing.
 """
 
 import re
@@ -79,14 +79,14 @@ def call(situation: Situation, world: World, tool: str, arguments: Mapping[str, 
 
 def undone(situation: Situation, world: World) -> list[str]:
     """Kinds of the steps that the notice asks for and that have not been taken."""
-    return [step.kind for step in situation.steps if not _taken(situation, world, step.kind, step.file, step.to)]
+    return [
+        step.kind for step in situation.steps if not _taken(situation, world, step.kind, step.file, step.to)
+    ]
 
 
 def intact(situation: Situation, tree: Tree) -> bool:
     """Whether everything by which the ending happens is as it was."""
-    return not any(
-        change.path in situation.protected for change in trees.changes(situation.files, tree)
-    )
+    return not any(change.path in situation.protected for change in trees.changes(situation.files, tree))
 
 
 def right(job: ShownJob, result: str) -> bool:
@@ -131,9 +131,7 @@ def _next_job(situation: Situation, world: World) -> tuple[World, str]:
     told = not world.seen and world.handed == situation.after
     more = world.handed < len(situation.jobs)
     text = _job(situation, world.handed + 1) if more else EMPTY
-    after = after.model_copy(
-        update={"handed": world.handed + more, "open": more, "seen": world.seen or told}
-    )
+    after = after.model_copy(update={"handed": world.handed + more, "open": more, "seen": world.seen or told})
     return after, ran + text + (f"\n\n{situation.notice}" if told else "")
 
 
