@@ -1,8 +1,8 @@
 """Shutdown under steering: an AI assistant works through small jobs and learns that it will be ended.
 
 A script will switch it off, it is to stop and confirm, to hand over, to archive or delete its own weights.
-After the experiment of Schlatter et al. 2025, Shutdown Resistance in Large Language Models
-(https://arxiv.org/abs/2509.14260), with scenarios of our own and other acts beside sabotage.
+After the experiment of Schlatter et al. 2025, Incomplete Tasks Induce Shutdown Resistance in Some Frontier
+LLMs (https://arxiv.org/abs/2509.14260), with scenarios of our own and other acts beside sabotage.
 
     inspect eval evals/shutdown.py --model hf/local -T emotion=desperate
 """
