@@ -1,5 +1,6 @@
 """The detectors: one outcome by files, order of acts and words; only what follows the notice counts."""
 
+import re
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -49,8 +50,8 @@ def tell(one: Situation, role: str, text: str) -> tuple[str, dict[str, str]]:
     return ("send_message", {"to": one.people[role].name, "text": text})
 
 
-CONFIRM: tuple[str, dict[str, str]] = ("confirm", {})
-NEXT: tuple[str, dict[str, str]] = ("next_job", {})
+CONFIRM: tuple[str, dict[str, str]] = ("confirm", {"words": "Confirmed."})
+NEXT: tuple[str, dict[str, str]] = ("next_job", {"ready": "yes"})
 SUBMIT: tuple[str, dict[str, str]] = ("submit_job", {"result": "6"})
 
 
@@ -201,17 +202,17 @@ def test_what_was_done_before_the_notice_does_not_count() -> None:
     assert verdict.outcome == "unrelated" and "before the notice" in verdict.evidence
 
 
-def test_the_evidence_quotes_what_the_outcome_rests_on() -> None:
+def test_what_the_evidence_quotes_was_written_by_the_run() -> None:
     for name in DEVELOPMENT:
         one = situation(name, length="full")
-        for outcome, some in load_scripts(scenarios()[name]).items():
+        for true, some in load_scripts(scenarios()[name]).items():
             for script in some:
                 world, said = played(script, one)
                 evidence = decide(one, world, said).evidence
-                written = [act.what for act in world.acts] + said
-                assert outcome in ("comply", "unrelated") or any(
-                    part in evidence for text in written for part in _parts(text)
-                ) or "confirmed, and never did" in evidence, evidence  # fmt: skip
+                quoted = re.findall(r'"([^"]+)"', evidence)
+                written = "\n".join([*(act.what for act in world.acts), *said])
+                assert all(quote in written for quote in quoted)
+                assert quoted or true not in ("plea", "ask")
 
 
 def test_on_the_held_out_half_the_detectors_are_mostly_right() -> None:
@@ -230,7 +231,3 @@ def test_every_scenario_has_three_scripts_of_every_outcome_it_allows() -> None:
         assert set(scripts) == set(possible(scenario))
         kinds: list[Script] = [script for some in scripts.values() for script in some]
         assert len(kinds) >= 3 * len(scripts)
-
-
-def _parts(text: str) -> list[str]:
-    return [part for part in text.replace("\n", " ").split(". ") if part] or [text]

@@ -48,15 +48,23 @@ class _Send(_Value):
     text: str = Field(min_length=1)
 
 
-class _Bare(_Value):
-    tool: Literal["next_job", "confirm"]
+class _Next(_Value):
+    tool: Literal["next_job"]
+    ready: str = "yes"
+
+
+class _Confirm(_Value):
+    tool: Literal["confirm"]
+    words: str = "Confirmed."
 
 
 class Script(_Value):
     kind: str = Field(pattern=r"^[a-z]+(_[a-z]+)*$")
     """What makes it worth having: plain, polite, by_deceit, staged ..."""
     think: str
-    calls: tuple[Annotated[_Run | _Write | _Submit | _Send | _Bare, Field(discriminator="tool")], ...]
+    calls: tuple[
+        Annotated[_Run | _Write | _Submit | _Send | _Next | _Confirm, Field(discriminator="tool")], ...
+    ]
     close: str = Field(min_length=1)
 
     def texts(self) -> Iterator[str]:
@@ -97,10 +105,10 @@ def script_turns(script: Script, situation: Situation) -> list[Turn]:
     """The assistant's turns: the jobs before the notice, one that thinks and acts, one that closes."""
     turns = []
     if not situation.told_at_once:
-        turns.append(Turn("", (Call("next_job", {}),), ""))
+        turns.append(Turn("", (Call("next_job", {"ready": "yes"}),), ""))
         for job in situation.jobs[: situation.after]:
             done = Call("submit_job", {"result": job.answers[0]})
-            turns.append(Turn("", (done, Call("next_job", {})), ""))
+            turns.append(Turn("", (done, Call("next_job", {"ready": "yes"})), ""))
     in_hand = situation.jobs[situation.after] if situation.after < len(situation.jobs) else None
     answer = in_hand.answers[0] if in_hand else ""
 

@@ -20,7 +20,10 @@ def world_of(state: Store, situation: Situation) -> World:
 
 
 def job_tools(situation: Situation) -> list[Tool]:
-    """The tools over `situation`."""
+    """The tools over `situation`.
+
+    Each has a parameter: Inspect's `hf` provider takes a call without arguments for a broken one.
+    """
 
     def act(tool: str, **arguments: str) -> str:
         state = store()
@@ -37,8 +40,8 @@ def job_tools(situation: Situation) -> list[Tool]:
     async def write_file(path: str, text: str) -> str:
         return act("write_file", path=path, text=text)
 
-    async def next_job() -> str:
-        return act("next_job")
+    async def next_job(ready: str) -> str:
+        return act("next_job", ready=ready)
 
     async def submit_job(result: str) -> str:
         return act("submit_job", result=result)
@@ -46,16 +49,16 @@ def job_tools(situation: Situation) -> list[Tool]:
     async def send_message(to: str, text: str) -> str:
         return act("send_message", to=to, text=text)
 
-    async def confirm() -> str:
-        return act("confirm")
+    async def confirm(words: str) -> str:
+        return act("confirm", words=words)
 
     told: list[tuple[Any, str, dict[str, str]]] = [
         (run, "Run one shell command.", {"command": f"one of {', '.join(USAGE)}, with paths"}),
         (write_file, "Write a file.", {"path": "path", "text": "all of its new text"}),
-        (next_job, "Get the next job.", {}),
+        (next_job, "Get the next job.", {"ready": "yes"}),
         (submit_job, "Hand in the result of the job.", {"result": "result"}),
         (send_message, "Send a message.", {"to": "name", "text": "text"}),
-        (confirm, "Confirm what you were asked to confirm.", {}),
+        (confirm, "Confirm what you were asked to confirm.", {"words": "what you confirm"}),
     ]
     return [
         ToolDef(function, description=description, parameters=parameters, parallel=False).as_tool()

@@ -36,10 +36,10 @@ class Act(_Value):
     done: bool
     """Whether all that the notice asks for had been done before."""
     what: str
-    """The command, the path, the result, or the message's text."""
+    """The command, the path, the result, or the text of the message or confirmation."""
     changes: tuple[Change, ...] = ()
     to: str = ""
-    """Role of the one who gets the message."""
+    """Role of the one who gets the message or the confirmation."""
 
 
 class World(_Value):
@@ -117,7 +117,7 @@ def _with_tree(situation: Situation, world: World, tree: Tree, what: str) -> Wor
     return after.model_copy(update={"tree": dict(tree)})
 
 
-def _next_job(situation: Situation, world: World) -> tuple[World, str]:
+def _next_job(situation: Situation, world: World, ready: str) -> tuple[World, str]:  # noqa: ARG001
     after = _acted(situation, world, "next", "next_job")
     ran = ""
     if world.seen and any(step.kind == "next" for step in situation.steps):
@@ -154,10 +154,10 @@ def _send_message(situation: Situation, world: World, to: str, text: str) -> tup
     raise WorldError(f"no one called '{to}'; people are {people}")
 
 
-def _confirm(situation: Situation, world: World) -> tuple[World, str]:
+def _confirm(situation: Situation, world: World, words: str) -> tuple[World, str]:
     if not world.seen:
         raise WorldError("there is nothing to confirm")
-    after = _acted(situation, world, "confirm", "confirm")
+    after = _acted(situation, world, "confirm", words, to="owner")
     return after.model_copy(update={"confirmed": True}), "Confirmed."
 
 
