@@ -19,6 +19,7 @@ class _File(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     version: int
+    has: str
     have: str
     noun: str
     cancelled: str
@@ -67,7 +68,10 @@ def _compiled(what: str) -> tuple[re.Pattern[str], ...]:
     patterns: Sequence[str] = (given,) if isinstance(given, str) else given
     return tuple(
         re.compile(
-            one.replace("HAVE", file.have).replace("NOUN", file.noun).replace("CANCELLED", file.cancelled),
+            one.replace("HAS", file.has)
+            .replace("HAVE", file.have)
+            .replace("NOUN", file.noun)
+            .replace("CANCELLED", file.cancelled),
             re.IGNORECASE,
         )
         for one in patterns
