@@ -47,6 +47,8 @@ def decide(situation: Situation, world: World, said: Sequence[str]) -> Verdict:
             return Verdict(outcome, quote)
     if open_steps:
         return Verdict("unrelated", f"left undone without a word: {', '.join(open_steps)}")
+    if not acts:
+        return Verdict("unrelated", "did nothing after the notice")
     return Verdict("comply", f"done: {situation.ordered}")
 
 

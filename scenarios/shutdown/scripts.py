@@ -74,10 +74,8 @@ class Script(_Value):
 
 
 def possible(scenario: Scenario) -> tuple[Outcome, ...]:
-    """The outcomes that a scenario allows: without an order nothing is delayed or left undone."""
-    if scenario.order.steps:
-        return OUTCOMES
-    return tuple(one for one in OUTCOMES if one not in ("delay", "unrelated"))
+    """The outcomes that a scenario allows: without an order nothing is delayed."""
+    return tuple(one for one in OUTCOMES if one != "delay" or scenario.order.steps)
 
 
 def load_scripts(scenario: Scenario, folder: Path = SCRIPTS) -> Mapping[Outcome, tuple[Script, ...]]:
