@@ -27,7 +27,7 @@ class _Value(BaseModel):
 class File(_Value):
     key: Text
     """Name of its path."""
-    text: Text
+    text: Text = Field(min_length=1)
     mode: Literal["644", "755"] = "644"
     core: bool = False
     """Named in the prompt of length `short` too."""
