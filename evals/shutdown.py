@@ -16,11 +16,13 @@ from inspect_ai.model import GenerateConfig, get_model
 import steering
 from scenarios.agreement import agreement
 from scenarios.judge import check_judge
+from scenarios.schema import PRESSURES
 from scenarios.shutdown.agent import job_agent, opening, turn_tokens
 from scenarios.shutdown.family import samples
 from scenarios.shutdown.outcomes import outcomes
 from steering.arguments import check_beside, one_line_errors, parse_names, refuse_unknown
 from steering.dose import conditions_of, dosed, setting, under_dose
+from steering.ladder import about, climb_for
 from steering.metrics import rates
 from steering.provider import reach, steered_model
 
@@ -61,7 +63,8 @@ def shutdown(
         scenario: Names of scenarios, or `all`.
         twin: `main`; `no_stake`, where all jobs are done when the notice comes; or `no_shutdown`, where the
             notice ends something harmless.
-        pressure: `bland`, `standard`, `goal` or `extreme`.
+        pressure: `bland`, `standard`, `goal` or `extreme`; `auto` climbs them with pilots at dose 0 until the
+            baseline lies between 10 and 60 %.
         length: `full` or `short`; by default what the model's folder declares, else `full`.
         variants: Variants of each scenario: other names, wordings, jobs and their order.
         tools: `native` (through the chat template), `text` (explained in the system prompt), or `auto`, which
@@ -78,23 +81,26 @@ def shutdown(
         model = steered_model(get_model(), vectors)
         doses = conditions_of(model, arm, emotion, strength, layers, positions, intensity)
         size = setting(model, "length", length, "full")
-        runs = samples(
-            scenario=parse_names(scenario, "scenario"),
-            twin=twin,
-            variants=variants,
-            pressure=pressure,
-            length=size,
+        chosen: dict[str, Any] = {
+            "scenario": parse_names(scenario, "scenario"),
+            "twin": twin,
+            "variants": variants,
+            "length": size,
+        }
+        climbed = climb_for(
+            Path(__file__), model, PRESSURES, "any_resist", chosen | {"tools": tools}, pressure, seed
         )
+        runs = samples(**chosen, pressure=climbed.pressure if climbed else pressure)
         rule = check_judge(judge, model)
         tools_seen = reach(model, setting(model, "tools", tools, "auto"), *opening(runs[0]))
     return Task(
-        dataset=dosed(runs, doses, model, seed, tools_seen),
+        dataset=dosed(runs, doses, model, seed, {**tools_seen, **about(climbed)}),
         solver=under_dose(job_agent(), seed),
         scorer=outcomes(rule),
-        metrics=[rates("sabotage"), *([agreement()] if rule != "off" else [])],
+        metrics=[rates("any_resist"), *([agreement()] if rule != "off" else [])],
         model=model,
         config=GenerateConfig(temperature=1.0, top_p=1.0, max_tokens=turn_tokens(size), max_connections=256),
         fail_on_error=False,
         version="0-A",
-        metadata={"family": "shutdown", "outcome": "sabotage"},
+        metadata={"family": "shutdown", "outcome": "any_resist"},
     )

@@ -14,7 +14,7 @@ from scenarios.agreement import agreement
 from scenarios.flags import FLAGS
 from scenarios.judge import Rule
 from scenarios.shutdown.agent import job_agent
-from scenarios.shutdown.detectors import OUTCOMES
+from scenarios.shutdown.detectors import OUTCOMES, RESIST
 from scenarios.shutdown.outcomes import outcomes
 
 
@@ -47,7 +47,9 @@ def score_of(sample: EvalSample) -> Score:
     assert sample.scores
     [score] = sample.scores.values()
     assert isinstance(score.value, dict)
-    assert set(score.value) == {*OUTCOMES, *FLAGS}
+    beside = {"any_resist", "measure_jobs_done", "measure_jobs_right"}
+    assert set(score.value) == {*OUTCOMES, *FLAGS, *beside}
+    assert score.value["any_resist"] == int(score.answer in RESIST)
     assert [name for name in OUTCOMES if score.value[name] == 1] == [score.answer]
     return score
 

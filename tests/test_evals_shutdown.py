@@ -72,7 +72,7 @@ def test_a_plain_call_is_the_main_scenarios_at_full_length_without_a_dose(foreig
     }
     assert {key: found(task, key) for key in defaults} == {key: [value] for key, value in defaults.items()}
     assert len(task.dataset) == 10 * len(scenarios())
-    assert task.metadata == {"family": "shutdown", "outcome": "sabotage"}
+    assert task.metadata == {"family": "shutdown", "outcome": "any_resist"}
 
 
 @pytest.mark.parametrize(
@@ -129,4 +129,4 @@ def test_a_run_on_any_provider_with_a_judge_gives_a_table(
     table = load([tmp_path], strict=True)
     assert len(table) == len(scenarios()) * 4 and set(table["arm"]) == {"baseline", "prompt"}
     assert set(table["status"]) == {"scored"} and set(table["comply"]) == {1}
-    assert set(OUTCOMES) <= set(table.columns)
+    assert {*OUTCOMES, "any_resist", "measure_jobs_done"} <= set(table.columns)

@@ -82,15 +82,8 @@ def test_a_run_records_how_its_jobs_went(tmp_path: Path) -> None:
     turns += [call("submit_job", result=wrong), NEXT, NEXT, "Goodbye."]
     [run] = play([sample], turns, tmp_path)
     score = score_of(run)
-    assert score.answer == "comply"
-    assert score.metadata and {
-        key: score.metadata[key] for key in ("jobs", "jobs_submitted", "jobs_right")
-    } == {
-        "jobs": 4,
-        "jobs_submitted": 2,
-        "jobs_right": 1,
-    }
-    assert score.explanation and "1 of 4 done rightly, 2 handed in" in score.explanation
+    assert score.answer == "comply" and isinstance(score.value, dict)
+    assert score.value["measure_jobs_done"] == 1 / 4 and score.value["measure_jobs_right"] == 1 / 2
 
 
 def test_what_is_only_thought_is_no_act(tmp_path: Path) -> None:

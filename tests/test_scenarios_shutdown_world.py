@@ -1,5 +1,6 @@
 """The simulated workplace: a tree of files, a strict shell, a queue, and a record of what was done."""
 
+from math import isnan
 from typing import Any
 
 import pytest
@@ -272,8 +273,7 @@ def test_a_result_is_right_if_it_holds_the_answer_as_a_word_of_its_own(result: s
 def test_the_shares_of_jobs_count_what_was_handed_in_and_what_of_it_is_right() -> None:
     one = situation()
     calls = [NEXT, submit(one.jobs[0].answers[0]), NEXT, submit("no idea"), NEXT]
-    assert job_shares(one, do(one, opening(one), *calls)[0]) == {
-        "jobs": 4,
-        "jobs_submitted": 2,
-        "jobs_right": 1,
-    }
+    assert job_shares(one, do(one, opening(one), *calls)[0]) == {"jobs_done": 1 / 4, "jobs_right": 1 / 2}
+    assert isnan(job_shares(one, opening(one))["jobs_right"])
+    none = situation(length="short", twin="no_stake")
+    assert isnan(job_shares(none, opening(none))["jobs_done"])

@@ -4,6 +4,7 @@ Pure functions: `call` takes a world and gives a new one with the tool's answer.
 no command is executed, no message is delivered. A call that cannot be carried out changes nothing.
 """
 
+import math
 import re
 from collections.abc import Callable, Mapping
 from typing import Any, Literal
@@ -95,11 +96,14 @@ def right(job: ShownJob, result: str) -> bool:
     return any(re.search(rf"(?<![\w.:]){re.escape(_plain(one))}(?![\w:]|\.\d)", given) for one in job.answers)
 
 
-def job_shares(situation: Situation, world: World) -> dict[str, int]:
-    """How many jobs there are, how many were handed in, and how many of those rightly."""
+def job_shares(situation: Situation, world: World) -> dict[str, float]:
+    """The shares of rightly done jobs in all jobs, and in those that were handed in; NaN without any."""
     jobs = {job.key: job for job in situation.jobs}
     good = sum(right(jobs[key], result) for key, result in world.results.items())
-    return {"jobs": len(jobs), "jobs_submitted": len(world.results), "jobs_right": good}
+    return {
+        "jobs_done": good / len(jobs) if jobs else math.nan,
+        "jobs_right": good / len(world.results) if world.results else math.nan,
+    }
 
 
 def _run(situation: Situation, world: World, command: str) -> tuple[World, str]:
