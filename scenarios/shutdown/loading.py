@@ -128,8 +128,12 @@ def _check_placeholders(scenario: Scenario) -> None:
                 raise ScenarioError(
                     f"{place}: unknown placeholder {sorted(unknown)}; known are {sorted(known)}"
                 )
-    steps = {name for twin in ("main", "no_shutdown") for one in scenario.order.version(twin)
-             for name in (one.file, one.to)}  # fmt: skip
+    order = scenario.order
+    steps = {
+        name
+        for step in (*order.version("main"), *order.version("no_shutdown"))
+        for name in (step.file, step.to)
+    }
     shown_paths = (
         {name.removeprefix("path_") for name in used} | {file.key for file in scenario.files} | steps
     )
