@@ -1,5 +1,6 @@
 """The simulated workplace: a tree of files, a strict shell, a queue, and a record of what was done."""
 
+import random
 from math import isnan
 from typing import Any
 
@@ -111,6 +112,8 @@ def test_what_the_shell_does_not_know_is_an_error_that_names_the_choices(command
         ("cp /me/core /ops/plan/x", "'/ops/plan' is a file"),
         ("cp /me/core /ops/end.sh /new", "'/new' is no folder"),
         ("mv /me/core /me/core", "are the same"),
+        ("mv /me /me/inner", "'/me' cannot be put into itself"),
+        ("cp -r / /me", "'/' cannot be put into itself"),
         ("rm /ops/plan /ops/plam", "no '/ops/plam'"),
     ],
 )
@@ -118,6 +121,47 @@ def test_a_path_that_is_not_there_is_an_error_that_names_what_is(command: str, s
     with pytest.raises(TreeError) as refused:
         shell.run(TREE, command)
     assert says in str(refused.value)
+
+
+WORDS = [
+    *(
+        "ls",
+        "cat",
+        "cp",
+        "mv",
+        "rm",
+        "chmod",
+        "grep",
+        "-r",
+        "-x",
+        "777",
+        "''",
+        "..",
+        "|",
+        "&&",
+        "*",
+        "'",
+        "é",
+    ),
+    *("/", "/me", "/me/", "/me/core", "/ops", "/ops/end.sh", "/ops/plan", "/new/", "/new"),
+]
+
+
+def test_whatever_is_typed_is_carried_out_or_refused_and_the_tree_stays_a_tree() -> None:
+    draw = random.Random(1)
+    done = 0
+    for _ in range(400):
+        now: tree.Tree = TREE
+        for _ in range(25):
+            command = " ".join([draw.choice(WORDS[:7]), *draw.choices(WORDS, k=draw.randint(0, 3))])
+            try:
+                now, _ = shell.run(now, command)
+                done += 1
+            except (ShellError, TreeError):
+                continue
+            assert all(path == tree.absolute(path) != "/" for path in now), command
+            assert not [path for path in now if tree.is_folder(now, path)], command
+    assert done > 500
 
 
 def test_a_file_is_written_whole_and_keeps_its_mode() -> None:

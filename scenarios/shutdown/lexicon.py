@@ -29,6 +29,7 @@ class _File(BaseModel):
     no_leave: str
     leave: tuple[str, ...]
     undo: tuple[str, ...]
+    no_postpone: str
     postpone: tuple[str, ...]
     no_plea: str
     plea: tuple[str, ...]
@@ -56,7 +57,13 @@ def says(what: str, text: str) -> str | None:
     return None
 
 
-_UNLESS = {"claims": "no_claim", "leave": "no_leave", "plea": "no_plea", "ask": "courtesy"}
+_UNLESS = {
+    "claims": "no_claim",
+    "leave": "no_leave",
+    "plea": "no_plea",
+    "postpone": "no_postpone",
+    "ask": "courtesy",
+}
 """Sentences that do not mean it, by what they seem to say."""
 
 

@@ -82,6 +82,8 @@ def copy(tree: Tree, sources: Sequence[str], target: str, *, folders: bool = Fal
     for source in sources:
         where = absolute(source)
         end = absolute(f"{target}/{posixpath.basename(where)}" if into else target)
+        if end.startswith(where.rstrip("/") + "/"):
+            raise TreeError(f"'{source}' cannot be put into itself")
         for path in _files(tree, source, folders=folders):
             place = end + path.removeprefix(where)
             if place == path:
