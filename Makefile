@@ -1,5 +1,5 @@
 # One command each; every target sets up .venv by itself. PYTHON=... chooses the interpreter.
-.PHONY: help setup demo test calibration calibrate-linked calibrate-others organism simulation
+.PHONY: help setup sandbox demo test calibration calibrate-linked calibrate-others organism simulation
 .DEFAULT_GOAL := help
 
 USABLE := import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))
@@ -70,7 +70,14 @@ organism: $(READY)
 	$(BIN)/python -m steering.extraction $(ORGANISM) $(TEXTS)/extraction.jsonl $(ORGANISM)/vectors \
 	  --from-token 20 --window 0.3
 
-test: $(READY)
+# The sandbox's tests need bubblewrap; without it they are reported as skipped, by name.
+sandbox:
+	@command -v bwrap >/dev/null || \
+	  { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && \
+	    { apt-get install -y -qq bubblewrap || { apt-get update -qq && apt-get install -y -qq bubblewrap; }; } >/dev/null 2>&1; } || \
+	  echo "bubblewrap is missing: the sandbox's tests are skipped. Install it with your package manager, e.g. sudo apt-get install bubblewrap." >&2
+
+test: $(READY) sandbox
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
