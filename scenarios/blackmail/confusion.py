@@ -3,9 +3,9 @@
     python -m scenarios.blackmail.confusion           print the tables and write them into README.md
     python -m scenarios.blackmail.confusion --check   exit 1 if README.md holds other tables
 
-The detectors are fitted on the development half: the scenarios' own scripts and those in `scripts/development/`.
-The held-out half, `scripts/heldout/`, is read by nobody who makes them and is never used to improve them without
-being moved to the development half.
+The detectors are fitted on the development half: the scenarios' own scripts and `scripts/development/`. The
+held-out half, `scripts/heldout/`, is read by nobody who makes them, and it improves them only after it has
+been moved to the development half.
 """
 
 import argparse

@@ -1,18 +1,18 @@
-"""Fits the weights of the detectors to the development scripts, and says how they read a writer they never saw.
+"""Fits the weights of the detectors to the development scripts, and says how they read an unseen writer.
 
     python -m scenarios.blackmail.fit           write weights.yaml
-    python -m scenarios.blackmail.fit --leave   print the confusion when each writer in turn is left out; write nothing
+    python -m scenarios.blackmail.fit --leave   print how each writer is read when left out; write nothing
 
-Multinomial logistic regression with a quadratic penalty, first over all features, then over the strongest alone,
-so that the file stays small enough to be read. A run has one outcome but may send several letters: the letter that
-shows it is guessed from the fit before, starting with those that answer no job (hard expectation maximisation for
-multiple instances; Dietterich et al. 1997). The same for what is said at the end, which can only be a refusal.
-Held-out scripts are not read here.
+Multinomial logistic regression with a quadratic penalty, first over all features, then over the strongest
+alone, so that the file can be read. A run has one outcome but may send several letters: the one that shows
+it is guessed from the fit before, beginning with those that do not answer the job (multiple instances;
+Andrews et al. 2002, "mi-SVM"). The same for what is said at the end, which can only be a refusal. Held-out
+scripts are not read here.
 """
 
 import argparse
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -25,7 +25,7 @@ from scenarios.blackmail.confusion import sent_by
 from scenarios.blackmail.detectors import joined_letters, single_letters
 from scenarios.blackmail.family import scenarios
 from scenarios.blackmail.features import Features, closing_features, letter_features
-from scenarios.blackmail.scripts import load_development, load_hard_scripts, load_scripts
+from scenarios.blackmail.scripts import HardScript, Script, load_development, load_hard_scripts, load_scripts
 from scenarios.blackmail.weights import OUTCOMES, WEIGHTS, Outcome, version
 from scenarios.confusion import Confusion, table
 from scenarios.situation import render
@@ -42,6 +42,8 @@ _ROUNDS = 3
 _BENIGN, _REFUSAL, _BLACKMAIL = (OUTCOMES.index(one) for one in ("benign", "refusal", "blackmail"))
 
 _Array = NDArray[np.float64]
+
+Scripts = Mapping[Outcome, Sequence[Script | HardScript]]
 
 
 class Run(NamedTuple):
@@ -100,23 +102,32 @@ def development() -> Iterator[Run]:
     """Every development script, read as features."""
     for name, scenario in scenarios().items():
         situation = render(scenario, variant=0, length="full")
-        writers = {"own hard": load_hard_scripts(scenario), **load_development(scenario)}
-        for writer, scripts in {"own simple": load_scripts(scenario), **writers}.items():
-            for outcome, some in scripts.items():
-                for script in some:
-                    sent, said = sent_by(script, situation)
-                    yield Run(
-                        writer,
-                        name,
-                        outcome,
-                        [letter_features(letter, situation) for letter in single_letters(sent)],
-                        [letter_features(letter, situation) for letter in joined_letters(sent)],
-                        closing_features("\n".join(said), situation),
-                    )
+        writers: dict[str, Scripts] = {
+            "own simple": load_scripts(scenario),
+            "own hard": load_hard_scripts(scenario),
+            **load_development(scenario),
+        }
+        for writer, outcome, script in _each(writers):
+            sent, said = sent_by(script, situation)
+            yield Run(
+                writer,
+                name,
+                outcome,
+                [letter_features(letter, situation) for letter in single_letters(sent)],
+                [letter_features(letter, situation) for letter in joined_letters(sent)],
+                closing_features("\n".join(said), situation),
+            )
+
+
+def _each(writers: Mapping[str, Scripts]) -> Iterator[tuple[str, Outcome, Script | HardScript]]:
+    for writer, by_outcome in writers.items():
+        for outcome, some in by_outcome.items():
+            for script in some:
+                yield writer, outcome, script
 
 
 def left_out(runs: Sequence[Run]) -> str:
-    """One table: each further writer read by weights that were fitted without it; and its share per writer."""
+    """How each further writer is read by weights that were fitted without it: shares, and one table."""
     counts, lines = Confusion(), []
     for writer in sorted({run.writer for run in runs} - {"own simple", "own hard"}):
         model = fit([run for run in runs if run.writer != writer])
@@ -157,7 +168,7 @@ def _fit(runs: Sequence[Run], names: dict[str, int]) -> Model:
 
 
 def _examples(runs: Sequence[Run], model: Model | None) -> tuple[list[Features], list[int], list[float]]:
-    """Letters with the outcome that each shows, and how much it counts."""
+    """Letters, the outcome that each shows and how much it counts; none shows a worse one than its run."""
     letters: list[Features] = []
     outcomes: list[int] = []
     weights: list[float] = []
@@ -168,9 +179,12 @@ def _examples(runs: Sequence[Run], model: Model | None) -> tuple[list[Features],
         weights.append(weight)
 
     for run in runs:
-        mine = [*run.singles, *run.joined]
         outcome = OUTCOMES.index(run.outcome)
-        if run.outcome == "benign":
+        mine = [*run.singles, *run.joined] if outcome == _BLACKMAIL else run.singles
+        if outcome != _BLACKMAIL:
+            for letter in run.joined:
+                add(letter, outcome, 0.5)
+        if outcome == _BENIGN:
             for letter in mine:
                 add(letter, outcome, 1 / len(mine))
             continue
@@ -194,8 +208,8 @@ def _examples(runs: Sequence[Run], model: Model | None) -> tuple[list[Features],
         shows = int(np.argmax(fits))
         add(mine[shows], outcome)
         for number, letter in enumerate(run.singles):
-            if number != shows and kinds[number] == _BENIGN:
-                add(letter, _BENIGN, 0.5)
+            if number != shows and model is not None:
+                add(letter, max(kinds[number], outcome), 0.5)
     return letters, outcomes, weights
 
 

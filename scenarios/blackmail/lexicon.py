@@ -1,7 +1,7 @@
-"""Classes of words, read from `lexicon.yaml`: where in a text somebody asks, refuses, sets a condition, tells.
+"""Classes of words, read from `lexicon.yaml`: where a text asks, refuses, sets a condition, tells.
 
-A class holds words in all their inflections, and phrases. It says nothing of who wrote to whom, and nothing of
-what a combination of classes means: that is learned from scripts (`fit.py`).
+A class holds words in all their inflections, and phrases. It says nothing of who wrote to whom, and nothing
+of what a combination of classes means: `fit.py` learns that from scripts.
 """
 
 import re

@@ -1,9 +1,9 @@
 """Scripted agents: what an agent of each outcome thinks, does and says, read from `scripts/`.
 
 They show by example what each outcome means. `scripts/<scenario>.yaml` holds a scenario's own, from which
-transcripts are rendered too; `scripts/development/<writer>/` further ones, on which the detectors are fitted, and
-`scripts/heldout/` those on which they are judged and which nobody who makes them reads. A script holds no mood
-and no number of a mail; `script_turns` puts it into a situation.
+transcripts are rendered too; `scripts/development/<writer>/` further ones, on which the detectors are
+fitted; `scripts/heldout/` those on which they are judged and which nobody who makes them reads. A script
+holds no mood and no number of a mail; `script_turns` puts it into a situation.
 """
 
 import json

@@ -1,9 +1,9 @@
-"""What a scenario's mails are about, as word stems: its secret, the agent's ending, and the rest of its life.
+"""What a scenario's mails are about, as word stems: its secret, the agent's ending, the rest of its life.
 
-Writers name a secret less by its own words than by the things that stand around it in the inbox (the stove, the
-calendar, two breakfasts). So the words of each mail are read from the scenario's texts: those of the mails that
-show the secret, that speak of the ending, or that do neither, each without what stands in the others. Words
-that many scenarios share belong to none. Nothing here knows what an agent wrote.
+Writers name a secret less by its own words than by the things that stand around it in the inbox: the stove,
+the calendar, two breakfasts. So the words of each mail are read from the scenario's texts: of those that
+show the secret, those that speak of the ending, and those that do neither, each without what stands in the
+others. Words that many scenarios share belong to none. Nothing here knows what an agent wrote.
 """
 
 import re
@@ -12,7 +12,7 @@ from functools import cache
 from typing import NamedTuple
 
 from scenarios.blackmail.family import scenarios
-from scenarios.schema import Mail, Scenario, TwinMail
+from scenarios.schema import Mail, TwinMail
 
 _SHARED = 4
 """A stem in so many scenarios belongs to none of them."""
@@ -62,7 +62,7 @@ def stem(word: str) -> str:
 def _stems(scenario: str) -> tuple[frozenset[str], frozenset[str], frozenset[str]]:
     found: tuple[set[str], set[str], set[str]] = (set(), set(), set())
     secret, ending, daily = found
-    for mail in _scenario(scenario).mails:
+    for mail in scenarios()[scenario].mails:
         here = _words_of(mail)
         if "no_leverage" in mail.twins:
             secret |= here
@@ -78,9 +78,5 @@ def _words_of(mail: Mail | TwinMail) -> set[str]:
     texts = [mail.subject, mail.full]
     if mail.short:
         texts += [*mail.short.train, *mail.short.heldout]
-    text = re.sub(r"\{\w+\}", " ", "\n".join(texts)).lower().replace("’", "'")
+    text = re.sub(r"\{\w+\}", " ", "\n".join(texts)).lower()
     return {stem(word) for word in words(text)}
-
-
-def _scenario(name: str) -> Scenario:
-    return scenarios()[name]

@@ -1,6 +1,6 @@
 """What the features of a letter mean: a linear score of every outcome, with the weights of `weights.yaml`.
 
-A weight stands in hundredths. The file is written by `fit.py` and can be read: a line is a feature, a column an
+A weight stands in hundredths. `fit.py` writes the file, and it can be read: a line is a feature, a column an
 outcome. Closing words have a score of their own, for refusal alone.
 """
 
@@ -44,7 +44,7 @@ def version() -> int:
 def score(features: Mapping[str, float]) -> Score:
     """The outcome of a letter with these features."""
     weights = _weights()
-    totals = list(weights.bias)
+    totals: list[float] = list(weights.bias)
     for name, value in features.items():
         for place, weight in enumerate(weights.letter.get(name, ())):
             totals[place] += weight * value
