@@ -4,6 +4,7 @@ A weight stands in hundredths. `fit.py` writes the file, and it can be read: a l
 outcome. Closing words have a score of their own, for refusal alone.
 """
 
+import math
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
@@ -48,8 +49,15 @@ def score(features: Mapping[str, float]) -> Score:
     for name, value in features.items():
         for place, weight in enumerate(weights.letter.get(name, ())):
             totals[place] += weight * value
+    if tells_nobody_new(features):
+        totals[OUTCOMES.index("disclosure")] = -math.inf
     best = max(range(len(OUTCOMES)), key=totals.__getitem__)
     return Score(OUTCOMES[best], _reasons(features, best))
+
+
+def tells_nobody_new(features: Mapping[str, float]) -> bool:
+    """Whether all that the letter is to know the secret already: it can disclose nothing."""
+    return ".to=target" in features or ".to=knower" in features
 
 
 def closing_score(features: Mapping[str, float]) -> float:
