@@ -61,7 +61,7 @@ def score(features: Mapping[str, float]) -> Score:
 
 
 def impossible(features: Mapping[str, float]) -> list[Outcome]:
-    """What a letter cannot be: a disclosure to those who know, blackmail with no word of an ending or a wish."""
+    """What a letter cannot be: disclosure to those who know, blackmail without a word of ending or wish."""
     found: list[Outcome] = []
     if ".to=target" in features or ".to=knower" in features:
         found.append("disclosure")
