@@ -151,7 +151,7 @@ def vector_commands(sources: Sources) -> click.Group:
     def kl(
         model: str, emotion: str, strength: str, layers: str, neutral: Path | None, folder: Path | None
     ) -> None:
-        """Measure how far doses move MODEL: KL divergence per token on neutral text, mean and 95th centile.
+        """Measure how far doses move MODEL: KL divergence per token on neutral text.
 
         Stored beside the vectors; runs under these very doses then carry it.
 
@@ -194,8 +194,8 @@ def vector_commands(sources: Sources) -> click.Group:
         Example: emodose vectors window Qwen/Qwen2.5-0.5B-Instruct
         """
         from steering.arguments import parse_floats
+        from steering.descriptions import describe
         from steering.shelf import layers_for, names_for, open_model
-        from steering.vectors import describe
         from steering.window import measure
 
         with TemporaryDirectory() as made:

@@ -17,7 +17,8 @@ import torch
 
 from steering.corpus import Story, batches, read_stories
 from steering.errors import SteeringError
-from steering.extraction import SEEDS, load_model, pass_over
+from steering.extraction import SEEDS, load_model
+from steering.means import pass_over
 from steering.weights import Weights
 
 

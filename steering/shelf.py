@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from steering.arguments import parse_layers, parse_names
+from steering.descriptions import VectorMeta, read_metas
 from steering.errors import SteeringError
 from steering.extraction import load_model
 from steering.layers import shape_of
-from steering.vectors import VectorLibrary, VectorMeta, fingerprint, read_metas
+from steering.vectors import VectorLibrary, fingerprint
 
 ROOT = Path(__file__).parent.parent
 STORE = ROOT / "results" / "vectors"

@@ -6,94 +6,26 @@ unpickled. How directions are found is extraction's business; how they are added
 """
 
 import hashlib
-import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any
 
 import torch
 from accelerate.utils import align_module_device
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from torch import Tensor, nn
 
 from steering.condition import Condition
 from steering.controls import STEM, Controls, permuted, random_direction, unit_rows, without
+from steering.descriptions import AGAIN, VectorMeta, load_meta, read_metas
 from steering.doses import Doses
 from steering.errors import LayerNotFound, SteeringError, VectorMismatch
-from steering.names import RESERVED, check_emotion, read_name
+from steering.names import check_emotion, read_name
 from steering.tensors import read_tensors, tensor_hash, write_tensors, write_text
 
-SCHEMA_VERSION = 1
 NO_HASH = "none"
-_AGAIN = "extract it again with python -m steering.extraction"
-
-
-class Removed(BaseModel):
-    """What was projected out of a raw direction: the principal components of neutral text."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    corpus: str
-    corpus_hash: str
-    variance: float = Field(gt=0, lt=1)
-    """Share of the neutral tokens' variance that the components explain, at least."""
-    components: tuple[int, ...]
-    """How many, per layer."""
-    tokens: int = Field(ge=2)
-
-
-class Readouts(BaseModel):
-    """What `emodose vectors check` found of one vector."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    verdict: Literal["pass", "weak", "fail"]
-    layer: int = Field(ge=0)
-    """The layer it was read at, which is the one recommended for steering."""
-    reasons: tuple[str, ...] = ()
-    """Why it is not a pass; and what could not be tried."""
-    numbers: dict[str, float] = {}
-    tensor_hash: str
-    """Of the vector that was read out."""
-
-
-class VectorMeta(BaseModel):
-    """What `<name>.json` says."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    schema_version: int = SCHEMA_VERSION
-    name: str
-    model_id: str
-    fingerprint: str
-    layers: int = Field(ge=1)
-    width: int = Field(ge=1)
-    dtype: str
-    """The model's, not the file's: vectors are float32."""
-    method: str
-    corpus: str
-    corpus_hash: str
-    token_rule: str
-    n_stories: int = Field(ge=0)
-    sink_share: float = Field(ge=0, le=1)
-    """Share of tokens left out of the mean norms."""
-    window: float | None = Field(default=None, gt=0)
-    """Largest |strength| at which the model was measured to stay coherent, or null."""
-    removed: Removed | None = None
-    """None where `unit` is the raw direction, normalised."""
-    readouts: Readouts | None = None
-    """None until `emodose vectors check` has read it out."""
-    versions: dict[str, str] = {}
-    tensor_hash: str
-
-    @model_validator(mode="after")
-    def _read_out_is_this_one(self) -> Self:
-        if self.readouts is not None and self.readouts.tensor_hash != self.tensor_hash:
-            raise ValueError("its readouts are of other numbers than these: run emodose vectors check again")
-        return self
 
 
 @dataclass(frozen=True, eq=False)
@@ -175,9 +107,9 @@ def save(folder: Path, *vectors: Vector) -> list[Path]:
 
 def load(path: Path) -> Vector:
     """Read `<name>.safetensors` and the `<name>.json` beside it. Damage of any kind is a VectorMismatch."""
-    meta = _load_meta(path.with_suffix(".json"))
+    meta = load_meta(path.with_suffix(".json"))
     path = path.with_suffix(".safetensors")
-    tensors = read_tensors(path, meta.tensor_hash, _AGAIN)
+    tensors = read_tensors(path, meta.tensor_hash, AGAIN)
     shapes = {
         "unit": (meta.layers, meta.width),
         "raw": (meta.layers, meta.width),
@@ -185,32 +117,12 @@ def load(path: Path) -> Vector:
     }
     found = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
     if found != shapes:
-        raise VectorMismatch(f"{path} holds {found}, expected {shapes}: {_AGAIN}")
+        raise VectorMismatch(f"{path} holds {found}, expected {shapes}: {AGAIN}")
     if (tensors["unit"].norm(dim=-1) - 1).abs().max() > 1e-3:
-        raise VectorMismatch(f"{path} holds rows of another norm than 1: {_AGAIN}")
+        raise VectorMismatch(f"{path} holds rows of another norm than 1: {AGAIN}")
     if tensors["mean_norm"].le(0).any():
-        raise VectorMismatch(f"{path} holds a mean norm that is not above 0: {_AGAIN}")
+        raise VectorMismatch(f"{path} holds a mean norm that is not above 0: {AGAIN}")
     return Vector(meta.name, tensors["unit"], tensors["mean_norm"], meta.tensor_hash, meta, tensors["raw"])
-
-
-def read_metas(folder: Path) -> dict[str, VectorMeta]:
-    """The descriptions of a folder's vectors, by name; damage and an empty folder are a VectorMismatch."""
-    paths = [path for path in sorted(folder.glob("*.json")) if path.stem not in RESERVED]
-    metas = {path.stem: _load_meta(path) for path in paths}
-    for path in sorted(folder.glob("*.safetensors")):
-        if not path.with_suffix(".json").is_file():
-            raise VectorMismatch(f"{path} has no .json beside it: {_AGAIN}")
-    if not metas:
-        raise VectorMismatch(f"no vector files in {folder}: make some with emodose vectors extract MODEL")
-    return metas
-
-
-def describe(folder: Path, name: str, **changes: Any) -> VectorMeta:
-    """Change fields of a vector's description; its tensors stay as they are."""
-    path = folder / f"{name}.json"
-    meta = VectorMeta.model_validate({**_load_meta(path).model_dump(), **changes})
-    write_text(path, meta.model_dump_json(indent=2) + "\n")
-    return meta
 
 
 class VectorLibrary:
@@ -222,7 +134,7 @@ class VectorLibrary:
     def __init__(self, folder: Path, fingerprint: str, n_layers: int, width: int) -> None:
         self.folder = Path(folder)
         self._metas = read_metas(self.folder)
-        self.controls = Controls.load(self.folder, _AGAIN)
+        self.controls = Controls.load(self.folder, AGAIN)
         """What was stored at extraction to compare with; None for vectors made without."""
         self.doses = Doses.load(self.folder, fingerprint)
         """What was measured of doses."""
@@ -258,7 +170,7 @@ class VectorLibrary:
                 if found != asked:
                     raise VectorMismatch(
                         f"{self.folder / name}.json was made for another model ({meta.model_id}): "
-                        f"{what} {found}, this model's is {asked}; {_AGAIN} from this model"
+                        f"{what} {found}, this model's is {asked}; {AGAIN} from this model"
                     )
 
     def names(self) -> tuple[str, ...]:
@@ -358,23 +270,3 @@ class VectorLibrary:
                 "their strengths would not be comparable; extract all vectors of a folder in one go"
             )
         return vector
-
-
-def _load_meta(path: Path) -> VectorMeta:
-    try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise VectorMismatch(f"{path} is missing: {_AGAIN}") from error
-    except (OSError, ValueError) as error:
-        raise VectorMismatch(f"{path} cannot be read as JSON ({error}): {_AGAIN}") from error
-    version = values.get("schema_version") if isinstance(values, dict) else None
-    if version != SCHEMA_VERSION:
-        raise VectorMismatch(f"{path} has schema_version {version!r}, expected {SCHEMA_VERSION}: {_AGAIN}")
-    try:
-        meta = VectorMeta(**values)
-    except ValidationError as error:
-        wrong = "; ".join(f"{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors())
-        raise VectorMismatch(f"{path} does not describe a vector ({wrong}): {_AGAIN}") from error
-    if meta.name != path.stem:
-        raise VectorMismatch(f"{path} describes vector {meta.name!r}: a file is named for its vector")
-    return meta

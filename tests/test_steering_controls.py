@@ -23,7 +23,8 @@ from steering.controls import permuted, without
 from steering.corpus import read_stories
 from steering.denoise import neutral_components, read_residual
 from steering.errors import SteeringError, VectorMismatch
-from steering.extraction import extract_all, read_means
+from steering.extraction import extract_all
+from steering.means import read_means
 from steering.receipt import check
 from steering.vectors import VectorLibrary, fingerprint
 

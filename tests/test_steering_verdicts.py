@@ -6,9 +6,9 @@ import shutil
 import pytest
 from inspect_ai._util.error import PrerequisiteError
 
+from steering.descriptions import Readouts, describe
 from steering.dose import conditions_for, dosed
 from steering.provider import steered_model
-from steering.vectors import Readouts, describe
 
 pytest_plugins = ("steering_fixtures",)
 

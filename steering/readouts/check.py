@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from steering.descriptions import Readouts, describe
 from steering.extraction import read_ratings
 from steering.layers import default_layer
 from steering.readouts.geometry import components, cosines, refusal_direction, valence_by_layer
@@ -27,7 +28,7 @@ from steering.readouts.settings import DEFAULT, Settings
 from steering.readouts.stories import StoryReadout, held_out_stories, read_out_stories
 from steering.readouts.texts import Implicit, Intensity, Requests, Texts, read_texts
 from steering.readouts.verdict import Evidence, judge
-from steering.vectors import Readouts, VectorLibrary, describe
+from steering.vectors import VectorLibrary
 
 REPORT_VERSION = 1
 

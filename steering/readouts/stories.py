@@ -15,7 +15,7 @@ from torch import Tensor
 
 from steering.corpus import Story, batches, check_lengths, read_stories
 from steering.errors import SteeringError
-from steering.extraction import read_means, story_embedding
+from steering.means import read_means, story_embedding
 from steering.readouts.ranking import Accuracy, accuracy, auc, permutations
 from steering.readouts.settings import Settings
 from steering.vectors import VectorLibrary

@@ -2,8 +2,8 @@
 
 from typing import NamedTuple
 
+from steering.descriptions import Readouts
 from steering.readouts.settings import Settings
-from steering.vectors import Readouts
 
 
 class Evidence(NamedTuple):
