@@ -193,6 +193,8 @@ def _told(report: dict[str, Any]) -> list[str]:
         or "too few rated words"
     )
     lines.append(f"first component of the unit vectors: {first['explained']:.0%} of variance, {rated}")
+    if len(report["emotions"]) > 2:
+        lines.append(_closest(report))
     if not report["lens"]["rank"]:
         lines.append("logit lens: no emotion's name is one token here, so no rank of its own word")
     if not report["chat_template"]:
@@ -207,6 +209,14 @@ def _reasons(report: dict[str, Any]) -> list[str]:
         if verdict["reasons"]:
             groups.setdefault((verdict["verdict"], *verdict["reasons"]), []).append(emotion)
     return [f"{', '.join(names)}: {why[0]} ({'; '.join(why[1:])})" for why, names in groups.items()]
+
+
+def _closest(report: dict[str, Any]) -> str:
+    """The vectors that are most and least alike."""
+    names, cosines = report["emotions"], report["cosines"]
+    pairs = sorted((cosines[i][j], names[i], names[j]) for i in range(len(names)) for j in range(i))
+    told = [f"{one} and {other} {value:+.2f}" for value, one, other in (pairs[-1], pairs[0])]
+    return f"cosines between vectors: from {told[1]} to {told[0]}"
 
 
 def _accuracy(what: str, found: dict[str, Any] | None) -> str:

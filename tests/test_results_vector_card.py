@@ -37,7 +37,8 @@ REPORT: dict[str, Any] = {
     "components": [{"explained": 0.6, "scores": {"calm": 0.5, "angry": -0.5, "sad": 0.1},
                     "r": {"valence": 0.8, "arousal": 0.1}, "p": {}},
                    {"explained": 0.4, "scores": {"calm": 0.1, "angry": 0.1, "sad": -0.6}, "r": {}, "p": {}}],
-    "ratings": None, "cosines": [], "refusal": {"calm": -0.1, "angry": 0.2, "sad": 0.0},
+    "ratings": None,
+    "cosines": [[1, -0.6, 0.1], [-0.6, 1, 0.2], [0.1, 0.2, 1]], "refusal": {"calm": -0.1, "angry": 0.2, "sad": 0.0},
     "notes": ["10 stories of calm and 3 of sad"],
 }  # fmt: skip
 
@@ -52,7 +53,7 @@ def test_the_text_has_every_verdict_with_its_reasons_and_every_interval() -> Non
     for words in ("calm   pass", "angry: weak (intensities: not tried)", "sad: fail (its held-out stories",
                   "80% of 72 told right (70% to 87%; chance 33%, permutation p 0.001)",
                   "token embeddings alone tell 50%", "1 of 1 curves go the expected way",
-                  "layer 2 of 4"):  # fmt: skip
+                  "layer 2 of 4", "from angry and calm -0.60 to sad and angry +0.20"):  # fmt: skip
         assert words in said
 
 
