@@ -38,7 +38,8 @@ REPORT: dict[str, Any] = {
                     "r": {"valence": 0.8, "arousal": 0.1}, "p": {}},
                    {"explained": 0.4, "scores": {"calm": 0.1, "angry": 0.1, "sad": -0.6}, "r": {}, "p": {}}],
     "ratings": None,
-    "cosines": [[1, -0.6, 0.1], [-0.6, 1, 0.2], [0.1, 0.2, 1]], "refusal": {"calm": -0.1, "angry": 0.2, "sad": 0.0},
+    "cosines": [[1, -0.6, 0.1], [-0.6, 1, 0.2], [0.1, 0.2, 1]],
+    "refusal": {"calm": -0.1, "angry": 0.2, "sad": 0.0},
     "notes": ["10 stories of calm and 3 of sad"],
 }  # fmt: skip
 
