@@ -134,7 +134,6 @@ def test_inspects_own_tool_loop_gives_every_turn_a_stream_and_a_receipt(run_toy,
         return f"<tool_call>{json.dumps(call)}</tool_call>"
 
     monkeypatch.setattr(Engine, "_decode", calling)
-    monkeypatch.setattr(Engine, "_next_batch", lambda _self, waiting: waiting[:1])
     log = run_toy(tools=True, agent="loop", emotion="none", n=1, limit=1)
     assert not log.samples[0].error, log.samples[0].error
     streams = [
@@ -147,9 +146,10 @@ def test_inspects_own_tool_loop_gives_every_turn_a_stream_and_a_receipt(run_toy,
 
 
 def test_a_receipt_of_another_condition_is_an_error_of_its_sample(run_toy, monkeypatch):
-    from steering.engine import Engine
+    from steering import engine
 
-    monkeypatch.setattr(Engine, "_deltas", lambda _self, conditions: [{} for _ in conditions])
+    row = engine.Row
+    monkeypatch.setattr(engine, "Row", lambda request, _delta, *rest: row(request, {}, *rest))
     log = run_toy()
     for sample in log.samples:
         assert bool(sample.error) == (not condition_of(sample).is_baseline)
