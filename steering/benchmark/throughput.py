@@ -17,7 +17,7 @@ from steering.engine import Engine
 from steering.layers import decoder_layers
 from steering.request import Request
 
-_SMALL = 1e-3
+_SMALL = 1e-5
 """Doses so small that all arms write the same texts, and so have the same work to do."""
 _COUNTS = (1, 64, 256)
 
