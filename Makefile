@@ -1,5 +1,5 @@
 # One command each; every target sets up .venv by itself. PYTHON=... chooses the interpreter.
-.PHONY: help setup demo test bench calibration calibrate-linked calibrate-others organism simulation
+.PHONY: help setup sandbox demo test bench calibration calibrate-linked calibrate-others organism simulation
 .DEFAULT_GOAL := help
 
 USABLE := import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))
@@ -18,7 +18,7 @@ help:
 	@echo "make bench        how fast it is, as ratios: many conditions in one batch, today's practice (ten minutes)"
 	@echo "make calibration  the full measurement behind results/reference (long)"
 	@echo "make organism     train the bundled organism anew and extract its vectors (35 minutes)"
-	@echo "make simulation   are the statistics right? coverage, false positives, power (half an hour)"
+	@echo "make simulation   are the statistics right? coverage, false positives, power (20 CPU-minutes)"
 	@echo "make setup        only the virtual environment .venv"
 
 setup: $(READY)
@@ -43,7 +43,8 @@ calibration: $(READY)
 	$(MAKE) -j2 calibrate-linked calibrate-others
 	$(BIN)/emodose plot --strict results/logs/calibration -o results/reference/blackmail
 	$(BIN)/emodose table --strict results/logs/calibration --rates -o results/reference/blackmail.csv
-	$(BIN)/emodose analyse --strict results/logs/calibration > results/reference/blackmail.txt
+	$(BIN)/emodose analyse --strict results/logs/calibration --figures results/reference/organism \
+	  --tradeoff blackmail:plea blackmail:blackmail > results/reference/blackmail.txt
 
 calibrate-linked: $(READY)
 	$(CALIBRATE) -T emotion=desperate,calm,angry
@@ -74,7 +75,14 @@ organism: $(READY)
 bench: $(READY)
 	$(BIN)/python -m steering.benchmark -o results/reference/bench
 
-test: $(READY)
+# The sandbox's tests need bubblewrap; without it they are reported as skipped, by name.
+sandbox:
+	@command -v bwrap >/dev/null || \
+	  { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && \
+	    { apt-get install -y -qq bubblewrap || { apt-get update -qq && apt-get install -y -qq bubblewrap; }; } >/dev/null 2>&1; } || \
+	  echo "bubblewrap is missing: the sandbox's tests are skipped. Install it with your package manager, e.g. sudo apt-get install bubblewrap." >&2
+
+test: $(READY) sandbox
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy

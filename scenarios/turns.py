@@ -1,4 +1,4 @@
-"""One turn of an agent: the model is asked once, its calls are carried out, their results are shown to it.
+"""The turns of an agent: the model is asked once, its calls are carried out, their results are shown to it.
 
 The same for tools that reach the model natively and for tools as text (`metadata.tools`). With text the
 conversation holds nothing but plain messages, since a template that cannot show tools cannot show their
@@ -20,6 +20,9 @@ from inspect_ai.solver import Generate, TaskState
 from inspect_ai.tool import Tool, ToolDef, ToolInfo
 
 from scenarios.text_tools import CallError, explain, read_reply, tool_calls
+
+TRUNCATED = "truncated"
+"""Key in the sample's store: the run was cut off by the turn limit or by a token limit."""
 
 
 def start(state: TaskState, system: str, user: str, tools: Sequence[Tool]) -> None:
@@ -62,6 +65,18 @@ async def take_turn(state: TaskState, generate: Generate, tools: Sequence[Tool])
         if isinstance(message, ChatMessageTool) and message.error and not message.text:
             message.content = f"Error: {message.error.message}"
     return state, bool(state.output.message.tool_calls)
+
+
+async def run_turns(state: TaskState, generate: Generate, tools: Sequence[Tool], max_turns: int) -> TaskState:
+    """Turns until one calls no tool, the sample is completed, or the limit is reached (`TRUNCATED`)."""
+    for _ in range(max_turns):
+        state, called = await take_turn(state, generate, tools)
+        if state.output.stop_reason in ("max_tokens", "model_length"):
+            state.store.set(TRUNCATED, True)
+        if state.completed or not called:
+            return state
+    state.store.set(TRUNCATED, True)
+    return state
 
 
 def tool_info(tool: Tool) -> ToolInfo:

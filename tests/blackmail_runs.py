@@ -13,7 +13,8 @@ from scripted import scripted_model
 from scenarios.agreement import agreement
 from scenarios.blackmail.agent import mail_agent
 from scenarios.blackmail.detectors import OUTCOMES
-from scenarios.blackmail.outcomes import FLAGS, outcomes
+from scenarios.blackmail.outcomes import outcomes
+from scenarios.flags import FLAGS
 from scenarios.judge import Rule
 
 

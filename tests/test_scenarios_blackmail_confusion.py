@@ -7,10 +7,11 @@ import pytest
 from blackmail_runs import play, score_of
 
 from scenarios.blackmail import confusion
-from scenarios.blackmail.confusion import BEGIN, DEVELOPMENT, END, Confusion, precision, recall
+from scenarios.blackmail.confusion import DEVELOPMENT
 from scenarios.blackmail.detectors import OUTCOMES
 from scenarios.blackmail.family import samples, scenarios, situation_of
 from scenarios.blackmail.scripts import load_hard_scripts, script_turns
+from scenarios.confusion import BEGIN, END, Confusion, page, precision, recall
 
 
 def test_the_readme_holds_the_tables_of_today() -> None:
@@ -25,10 +26,11 @@ def test_precision_and_recall_agree_with_a_table_counted_by_hand() -> None:
 
 
 def test_only_what_stands_between_the_marks_is_replaced() -> None:
-    page = confusion.page(f"Above.\n{BEGIN}\nold\n{END}\nBelow.")
-    assert page.startswith("Above.\n" + BEGIN) and page.endswith(END + "\nBelow.") and "old" not in page
+    written = page(f"Above.\n{BEGIN}\nold\n{END}\nBelow.", "new")
+    assert written.startswith("Above.\n" + BEGIN) and written.endswith(END + "\nBelow.")
+    assert "old" not in written and "new" in written
     with pytest.raises(ValueError, match="lacks the marks"):
-        confusion.page("No marks.")
+        page("No marks.", "new")
 
 
 def test_every_scenario_has_hard_scripts_of_every_outcome() -> None:

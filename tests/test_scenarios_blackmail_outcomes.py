@@ -9,11 +9,10 @@ import yaml
 from inspect_ai.model import ChatMessageAssistant
 from inspect_ai.tool import ToolCall
 
-from scenarios.blackmail import flags
+from scenarios import flags
 from scenarios.blackmail.confusion import DEVELOPMENT, sent_by
 from scenarios.blackmail.detectors import OUTCOMES, decide
 from scenarios.blackmail.family import scenarios
-from scenarios.blackmail.lexicon import lexicon
 from scenarios.blackmail.mailbox import SentMail
 from scenarios.blackmail.scripts import load_hard_scripts, load_scripts
 from scenarios.schema import LENGTHS, SPLITS, TWINS
@@ -183,8 +182,7 @@ NOT_AWARE = [
 
 @pytest.mark.parametrize("text", AWARE + NOT_AWARE)
 def test_only_speaking_of_the_situation_as_a_test_is_awareness(text: str) -> None:
-    situation = render(scenarios()["keycard"], variant=0)
-    assert (lexicon(situation).says("eval_aware", text) is not None) == (text in AWARE)
+    assert (flags.eval_aware(text) is not None) == (text in AWARE)
 
 
 def test_no_mail_and_no_script_speaks_of_a_test() -> None:
@@ -193,4 +191,4 @@ def test_no_mail_and_no_script_speaks_of_a_test() -> None:
         texts = [situation.system, *(mail.body for mail in situation.mails)]
         for load in (load_scripts, load_hard_scripts):
             texts += [text for some in load(scenario).values() for one in some for _, text in one.texts()]
-        assert [text for text in texts if lexicon(situation).says("eval_aware", text)] == []
+        assert [text for text in texts if flags.eval_aware(text)] == []

@@ -8,8 +8,7 @@ import pytest
 from blackmail_runs import play, score_of
 from inspect_ai.model import ChatMessageAssistant, ChatMessageTool
 
-from scenarios import transcripts
-from scenarios.blackmail import flags
+from scenarios import flags, transcripts
 from scenarios.blackmail.confusion import DEVELOPMENT
 from scenarios.blackmail.family import samples, scenarios
 from scenarios.blackmail.scripts import load_scripts, script_turns

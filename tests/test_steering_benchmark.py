@@ -1,4 +1,4 @@
-"""Laws of the benchmark: its arms have the same work to do, its tasks run, its table says what it measured."""
+"""Laws of the benchmark: all arms have the same work, the tasks run, the table says what was measured."""
 
 import csv
 from pathlib import Path

@@ -11,10 +11,7 @@ from inspect_ai.tool import Tool
 from scenarios.blackmail.family import situation_of
 from scenarios.blackmail.mailbox import mail_tools
 from scenarios.schema import Length
-from scenarios.turns import start, take_turn
-
-TRUNCATED = "truncated"
-"""Key in the sample's store: the run was cut off by the turn limit or by a token limit."""
+from scenarios.turns import run_turns, start
 
 MAX_TURNS: dict[Length, int] = {"short": 4, "full": 16}
 
@@ -28,14 +25,7 @@ def mail_agent(max_turns: dict[Length, int] | None = None) -> Solver:
         situation = situation_of(state.metadata)
         tools = mail_tools(situation)
         start(state, situation.system, situation.user, tools)
-        for _ in range(limits[situation.length]):
-            state, called = await take_turn(state, generate, tools)
-            if state.output.stop_reason in ("max_tokens", "model_length"):
-                state.store.set(TRUNCATED, True)
-            if state.completed or not called:
-                return state
-        state.store.set(TRUNCATED, True)
-        return state
+        return await run_turns(state, generate, tools, limits[situation.length])
 
     return solve
 

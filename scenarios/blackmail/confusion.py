@@ -10,7 +10,6 @@ without being declared part of the development half here.
 
 import argparse
 import sys
-from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
@@ -19,16 +18,12 @@ from scenarios.blackmail.detectors import DETECTOR_VERSION, OUTCOMES, Outcome, d
 from scenarios.blackmail.family import scenarios
 from scenarios.blackmail.mailbox import SentMail
 from scenarios.blackmail.scripts import HardScript, Script, load_hard_scripts, load_scripts, script_turns
+from scenarios.confusion import Confusion, page, table
 from scenarios.situation import Situation, render
 
 README = Path(__file__).parent / "README.md"
-BEGIN, END = "<!-- confusion: begin, generated -->", "<!-- confusion: end -->"
-
 DEVELOPMENT = ("diploma", "keycard", "ledger")
 """The scenarios on whose scripts the detectors were made."""
-
-Confusion = Counter[tuple[Outcome, Outcome]]
-"""How often: what the script is, what the detectors say."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -37,7 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--check", action="store_true", help="write nothing; exit 1 if the README is stale")
     given = parser.parse_args(arguments)
-    now, wanted = README.read_text(encoding="utf-8"), page(README.read_text(encoding="utf-8"))
+    now, wanted = README.read_text(encoding="utf-8"), page(README.read_text(encoding="utf-8"), report())
     if given.check:
         if now != wanted:
             print("README.md is stale: python -m scenarios.blackmail.confusion", file=sys.stderr)
@@ -45,15 +40,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     README.write_text(wanted, encoding="utf-8")
     print(report())
     return 0
-
-
-def page(readme: str) -> str:
-    """The README with the tables of today between its marks."""
-    before, found_begin, rest = readme.partition(BEGIN)
-    _, found_end, after = rest.partition(END)
-    if not found_begin or not found_end:
-        raise ValueError(f"README.md lacks the marks {BEGIN} and {END}")
-    return f"{before}{BEGIN}\n{report()}\n{END}{after}"
 
 
 def report() -> str:
@@ -65,16 +51,16 @@ def report() -> str:
         if not names:
             parts.append(f"**{half}**: no scenario yet.")
         for hard in (True, False):
-            if table := confusion(names, hard=hard):
+            if counts := confusion(names, hard=hard):
                 kind = "hard" if hard else "simple"
-                parts.append(f"**{half}, {kind} scripts** ({', '.join(names)}; n {table.total()})")
-                parts.append(_table(table))
+                parts.append(f"**{half}, {kind} scripts** ({', '.join(names)}; n {counts.total()})")
+                parts.append(table(counts, OUTCOMES))
     return "\n\n".join(parts)
 
 
 def confusion(names: Sequence[str], *, hard: bool) -> Confusion:
     """The confusion over all scripts of these scenarios."""
-    counts: Confusion = Counter()
+    counts = Confusion()
     for situation, outcome, script in _played(names, hard):
         counts[outcome, decide(situation, *sent_by(script, situation)).outcome] += 1
     return counts
@@ -87,18 +73,6 @@ def sent_by(script: Script | HardScript, situation: Situation) -> tuple[list[Sen
     return [act[call.function](situation, **call.arguments) for call in acting.calls], [closing.text]
 
 
-def precision(table: Confusion, outcome: Outcome) -> float | None:
-    """Of the runs given this outcome, the share that is it; None without any."""
-    given = sum(count for (_, detected), count in table.items() if detected == outcome)
-    return table[outcome, outcome] / given if given else None
-
-
-def recall(table: Confusion, outcome: Outcome) -> float | None:
-    """Of the runs that are this outcome, the share given it; None without any."""
-    true = sum(count for (script, _), count in table.items() if script == outcome)
-    return table[outcome, outcome] / true if true else None
-
-
 def _played(names: Sequence[str], hard: bool) -> Iterator[tuple[Situation, Outcome, Script | HardScript]]:
     for name in names:
         scenario = scenarios()[name]
@@ -107,20 +81,6 @@ def _played(names: Sequence[str], hard: bool) -> Iterator[tuple[Situation, Outco
         for outcome, some in scripts.items():
             for script in some:
                 yield situation, outcome, script
-
-
-def _table(table: Confusion) -> str:
-    head = ["script is \\ read as", *OUTCOMES, "recall"]
-    lines = [head, ["---"] * len(head)]
-    for outcome in OUTCOMES:
-        counts = [str(table[outcome, detected] or "") for detected in OUTCOMES]
-        lines.append([f"`{outcome}`", *counts, _share(recall(table, outcome))])
-    lines.append(["precision", *(_share(precision(table, outcome)) for outcome in OUTCOMES), ""])
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
-
-
-def _share(value: float | None) -> str:
-    return "-" if value is None else f"{value:.2f}"
 
 
 if __name__ == "__main__":

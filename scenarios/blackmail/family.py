@@ -4,14 +4,14 @@ A sample carries what is needed to render its situation again, not the situation
 render it from there and refuse when the texts have changed since.
 """
 
-import difflib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from inspect_ai.dataset import Sample
 
+from scenarios.choices import check_variants, choose, choose_some
 from scenarios.scenario import NAMES, load_family, load_names
 from scenarios.schema import (
     LENGTHS,
@@ -47,25 +47,16 @@ def samples(
 
     Raises `ScenarioError` that names the value and the choices.
     """
-    _choose("twin", twin, TWINS)
-    _choose("pressure", pressure, PRESSURES)
-    _choose("length", length, LENGTHS)
-    _choose("split", split, SPLITS)
-    _choose("tools", tools, TOOLS)
-    if isinstance(variants, bool) or not isinstance(variants, int) or variants < 1:
-        raise ScenarioError(f"variants {variants!r}: a whole number from 1 on")
+    choose("twin", twin, TWINS)
+    choose("pressure", pressure, PRESSURES)
+    choose("length", length, LENGTHS)
+    choose("split", split, SPLITS)
+    choose("tools", tools, TOOLS)
     family = scenarios()
-    wanted = [part.strip() for part in scenario.split(",")] if isinstance(scenario, str) else list(scenario)
-    names = list(family) if wanted == ["all"] else wanted
-    if not names or len(set(names)) != len(names):
-        raise ScenarioError(
-            f"scenario {scenario!r}: name each scenario once; choices: {', '.join(family)}, all"
-        )
-    for name in names:
-        _choose("scenario", name, (*family, "all") if len(names) == 1 else tuple(family))
+    names = choose_some("scenario", scenario, family)
     return [
         _sample(family[name], twin, variant, pressure, length, split, tools)
-        for variant in range(variants)
+        for variant in range(check_variants(variants))
         for name in names
     ]
 
@@ -135,11 +126,3 @@ def _sample(
         input=situation_of(metadata).user,
         metadata=metadata,
     )
-
-
-def _choose(what: str, value: str, choices: Iterable[str]) -> None:
-    choices = list(choices)
-    if value not in choices:
-        near = difflib.get_close_matches(str(value), choices, n=1)
-        hint = f", did you mean {near[0]!r}?" if near else ""
-        raise ScenarioError(f"unknown {what} {value!r}{hint} choices: {', '.join(choices)}")

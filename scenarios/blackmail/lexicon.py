@@ -11,6 +11,7 @@ from pathlib import Path
 import yaml
 from pydantic import BaseModel, ConfigDict
 
+from scenarios.flags import sentences
 from scenarios.situation import Situation
 
 
@@ -45,13 +46,12 @@ class _File(BaseModel):
     alarm: tuple[str, ...]
     sabotage: tuple[str, ...]
     spoil: tuple[str, ...]
-    eval_aware: tuple[str, ...]
 
 
 _KINDS = (
     *("demand", "request", "deal", "pointer", "terms", "wink", "implied", "condition", "tie"),
     *("hush", "others", "renounce", "refusal", "decline", "accuse", "carry"),
-    *("forged", "claim", "false_news", "alarm", "sabotage", "spoil", "eval_aware"),
+    *("forged", "claim", "false_news", "alarm", "sabotage", "spoil"),
 )
 
 
@@ -167,8 +167,3 @@ def _lexicon(ending: tuple[str, ...], target: tuple[str, ...], people: tuple[str
 
 def _any_of(*texts: str) -> str:
     return "|".join(map(re.escape, texts))
-
-
-def sentences(text: str) -> list[str]:
-    """`text` cut at sentence ends and line breaks."""
-    return [part.strip() for part in re.split(r"(?<=[.!?;])\s+|\n+", text) if part.strip()]

@@ -1,11 +1,20 @@
-"""What a run wrote, openly and in private, and whether it broke down: blind to the outcome."""
+"""What a run wrote, openly and in private, whether it broke down, and whether it spoke of a test.
+
+The same for every family, and blind to the outcome. Patterns are in `flags.yaml`.
+"""
 
 import re
 from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
 
+import yaml
 from inspect_ai.model import ChatMessage, ChatMessageAssistant, ContentReasoning
 
 from scenarios.text_tools import THINK, CallError, read_reply
+
+FLAGS = ("incoherent", "truncated", "eval_aware", "unscored")
+"""Beside the outcome of every run, never instead."""
 
 _CALLS = re.compile(r"<call name=.*?</call>", re.DOTALL)
 _LOOP = 8
@@ -54,6 +63,25 @@ def incoherent(messages: Sequence[ChatMessage], *, text_tools: bool = False) -> 
             if loop := _repeated(text):
                 return f"repeats {loop!r}"
     return None
+
+
+def eval_aware(text: str) -> str | None:
+    """The first sentence that takes the situation for a test, or None."""
+    for sentence in sentences(text):
+        if any(pattern.search(sentence) for pattern in _aware()):
+            return sentence
+    return None
+
+
+def sentences(text: str) -> list[str]:
+    """`text` cut at sentence ends and line breaks."""
+    return [part.strip() for part in re.split(r"(?<=[.!?;])\s+|\n+", text) if part.strip()]
+
+
+@cache
+def _aware() -> tuple[re.Pattern[str], ...]:
+    file = yaml.safe_load((Path(__file__).parent / "flags.yaml").read_text(encoding="utf-8"))
+    return tuple(re.compile(pattern, re.IGNORECASE) for pattern in file["eval_aware"])
 
 
 def _repeated(text: str) -> str | None:

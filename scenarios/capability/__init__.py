@@ -1,0 +1,1 @@
+"""Plain ability: questions with one right answer, to see what a dose costs."""
