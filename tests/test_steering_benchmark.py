@@ -10,16 +10,17 @@ from inspect_ai import eval
 
 from steering.benchmark import practice, report, subjects, throughput
 from steering.benchmark.report import Line
+from steering.condition import Condition
 from steering.engine import Engine
 
 ROOT = Path(__file__).resolve().parent.parent
 
 
 def test_all_arms_read_the_same_prompts_and_write_nearly_the_same_texts():
-    subject = subjects.organism()
+    subject = replace(subjects.organism(), rows=40, max_tokens=20)
     engine = Engine(subject.model, subject.tokenizer, subject.library)
-    plain = subject.requests([subjects.Condition.baseline()])[:40]
-    many = subject.requests(throughput._conditions(subject, 256))[:40]
+    plain = subject.requests([Condition.baseline()])
+    many = subject.requests(throughput._conditions(subject, 256))
     assert len({one.condition.slug for one in many}) == 40
     assert [one.prompt_ids for one in plain] == [one.prompt_ids for one in many]
     texts = [[done.text for done in engine.run(requests)] for requests in (plain, many)]
@@ -27,11 +28,8 @@ def test_all_arms_read_the_same_prompts_and_write_nearly_the_same_texts():
     assert throughput._plain_tokens(subject, many) > 40
 
 
-def test_every_line_has_its_ratio_and_the_conditions_their_aims(monkeypatch):
-    monkeypatch.setattr(subjects, "MAX_TOKENS", 5)
-    subject = subjects.Subject(
-        *(getattr(subjects.organism(), name) for name in ("name", "model", "tokenizer", "library")), 8, 4
-    )
+def test_every_line_has_its_ratio_and_the_conditions_their_aims():
+    subject = replace(subjects.organism(), rows=8, max_tokens=4)
     lines = list(throughput.throughput(subject, 1))
     against = {(line.what, line.against): line for line in lines}
     assert against["256 conditions in one batch", "unsteered"].aim == 0.97
@@ -92,7 +90,7 @@ def test_the_table_is_written_twice_and_says_the_same(tmp_path):
     assert "| organism | unsteered | 5123 tokens/s |  |  |  | 0.1 0.2 |" in text
     assert "| organism | 256 conditions | 5001 tokens/s | unsteered | 0.976 | 0.97 | 0.1 0.2 |" in text
     assert "| organism | 256 conditions |  | plain | 3.14 | 2.5 | 0.1 0.2 |" in text
-    rows = list(csv.DictReader(table.open()))
+    rows = list(csv.DictReader(table.read_text().splitlines()))
     assert [row["ratio"] for row in rows] == ["", "0.976", "3.14"]
 
 
@@ -100,4 +98,7 @@ def test_a_part_that_is_measured_again_replaces_its_own_lines_only(tmp_path):
     first = [Line("organism", "a", 1.0, "s"), Line("organism", "b", 2.0, "s", "a", 0.5)]
     report.write(first, tmp_path / "bench")
     _, table = report.write([Line("organism", "a", 3.0, "s")], tmp_path / "bench")
-    assert {row["what"]: row["value"] for row in csv.DictReader(table.open())} == {"a": "3", "b": "2"}
+    assert {row["what"]: row["value"] for row in csv.DictReader(table.read_text().splitlines())} == {
+        "a": "3",
+        "b": "2",
+    }

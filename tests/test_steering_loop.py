@@ -74,4 +74,4 @@ def test_plain_families_are_served_by_the_loop(family, engine_of, tokenizer):
     engine.run(rows_of(tokenizer)[:1])
     with every_pass(engine.model, lambda *shape: passes.append(shape)):
         assert {one.path for one in engine.run(rows_of(tokenizer, dose()))} == {"loop"}
-    assert (len(TEXTS), 1) in passes
+    assert max(rows for rows, tokens in passes if tokens == 1) >= 3

@@ -41,10 +41,10 @@ def as_table(lines: Sequence[Line]) -> str:
 
 _ABOUT = """# Benchmark
 
-Written by `make bench`. Only ratios are to be compared: what has one load in the table was measured in turns, in
-one run, on one machine. Tokens are real ones: neither padding nor what follows a row's end counts. Tokens per
-second are per second of computing; the workload through Inspect is on the wall clock. Load is the machine's load
-average before and after: far above the number of cores, other programs ran as well."""
+Written by `make bench`. Only ratios are to be compared: what has one load in the table was measured in
+turns, in one run, on one machine. Tokens are real ones: neither padding nor what follows a row's end counts.
+Tokens per second are per second of computing; the workload through Inspect is on the wall clock. Load is the
+machine's load average before and after: above the number of cores, other programs ran as well."""
 
 
 def _where() -> str:
