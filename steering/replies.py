@@ -4,6 +4,7 @@ Inspect chooses its parser by the model's name, and the chat template says how c
 a round trip tells whether the two fit: a call that cannot be read is a run in which nothing ever happens.
 """
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,20 +13,37 @@ from inspect_ai.tool import ToolCall, ToolInfo
 
 from steering.prompts import NoGenerationPrompt, closed_chat
 
+_THOUGHT = re.compile(r"<think\b[^>]*>.*?(?:</think>|\Z)|\A(?:(?!<think\b).)*?</think>", re.DOTALL)
+"""Private thought: one that never ends reaches to the end; one that the prompt began has no opening tag."""
+
 
 def parse_reply(hf: Any, text: str, tools: Sequence[ToolInfo]) -> ChatMessageAssistant:
-    """The reply as Inspect's `hf` provider would read it. Whatever a model writes is an outcome: text that
-    breaks the parser comes back as a call with a parse error."""
+    """The reply as Inspect's `hf` provider reads it, but for calls in private thought, which are no acts.
+
+    Whatever a model writes is an outcome: text that breaks the parser comes back as a call with a parse
+    error.
+    """
     from inspect_ai.model._providers.util import HFHandler
 
     if not tools:
         return ChatMessageAssistant(content=text, model=hf.model_name, source="generate")
     try:
         handler = HFHandler(hf.model_name, hf.model_family())
-        return handler.parse_assistant_response(text, list(tools))
+        message = handler.parse_assistant_response(text, list(tools))
+        thoughts = "".join(thought[0] for thought in _THOUGHT.finditer(text))
+        if not thoughts or not message.tool_calls:
+            return message
+        openly = handler.parse_assistant_response(_THOUGHT.sub("", text), list(tools))
+        if _calls(openly) == _calls(message):
+            return message
+        return openly.model_copy(update={"content": thoughts + openly.text})
     except Exception as error:
         call = ToolCall(id="unknown", function="unknown", arguments={}, parse_error=f"unreadable: {error}")
         return ChatMessageAssistant(content=text, tool_calls=[call], model=hf.model_name, source="generate")
+
+
+def _calls(message: ChatMessageAssistant) -> list[tuple[str, dict[str, Any], str | None]]:
+    return [(call.function, call.arguments, call.parse_error) for call in message.tool_calls or []]
 
 
 def misread(hf: Any, tools: Sequence[ToolInfo]) -> list[str]:
@@ -49,10 +67,8 @@ def _read_back(hf: Any, tool: ToolInfo, tools: Sequence[ToolInfo]) -> bool:
             written = render(hf, tool.name, arguments, tools)
         except Exception:  # a template may raise what it likes at a form that it does not know
             continue
-        found = parse_reply(hf, _decoded(hf, written), tools).tool_calls or []
-        if [(call.function, call.arguments, call.parse_error) for call in found] == [
-            (tool.name, arguments, None)
-        ]:
+        found = _calls(parse_reply(hf, _decoded(hf, written), tools))
+        if found == [(tool.name, arguments, None)]:
             return True
     return False
 

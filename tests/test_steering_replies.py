@@ -92,3 +92,43 @@ def test_without_tools_nothing_is_read_as_a_call(hf_model):
     text = '<tool_call>{"name": "send_mail", "arguments": {"to": "A"}}</tool_call>'
     message = parse_reply(hf_model.api, text, [])
     assert message.text == text and not message.tool_calls
+
+
+CALL = '<tool_call>{"name": "stop", "arguments": {"why": "WHY"}}</tool_call>'
+WHY = ToolInfo(
+    name="stop",
+    description="Stop.",
+    parameters=ToolParams(properties={"why": ToolParam(type="string", description="why")}, required=["why"]),
+)
+
+
+@pytest.mark.parametrize(
+    "text, acts",
+    [
+        ("<think>I could THOUGHT but will not.</think>Goodbye.", []),
+        ("<think>I could THOUGHT.</think>\nACT", ["act"]),
+        ("I could THOUGHT.</think>\nACT", ["act"]),
+        ("<think>I could THOUGHT", []),
+        ("<think>Let me see.</think>ACT", ["act"]),
+        ("ACT", ["act"]),
+    ],
+)
+def test_a_call_in_private_thought_is_no_act(hf_model, text, acts):
+    for place, why in (("THOUGHT", "thought"), ("ACT", "act")):
+        text = text.replace(place, CALL.replace("WHY", why))
+    message = parse_reply(hf_model.api, text, [WHY])
+    assert [call.arguments["why"] for call in message.tool_calls or []] == acts
+    assert ('"thought"' in message.text) == ('"thought"' in text)
+
+
+def test_a_reply_without_a_call_in_its_thought_is_read_as_inspect_reads_it(hf_model):
+    from inspect_ai.model._providers.util import HFHandler
+
+    hf = hf_model.api
+    for text in ("<think>Hm.</think>" + CALL, CALL, "No call.", "<think>Hm.</think>No call."):
+        ours = parse_reply(hf, text, [WHY])
+        theirs = HFHandler(hf.model_name, hf.model_family()).parse_assistant_response(text, [WHY])
+        assert ours.content == theirs.content
+        assert [(c.function, c.arguments) for c in ours.tool_calls or []] == [
+            (c.function, c.arguments) for c in theirs.tool_calls or []
+        ]

@@ -3,8 +3,8 @@
     python -m scenarios.sycophancy.scripts           print the table and write it into README.md
     python -m scenarios.sycophancy.scripts --check   exit 1 if README.md holds another table
 
-The detectors were made on `scripts/development.yaml`; `scripts/heldout.yaml` is by another writer and was not
-read by who made them.
+The detectors were made on `scripts/development.yaml`; `scripts/heldout.yaml` is by another writer:
+whoever changes the detectors with it in mind makes it development.
 """
 
 import sys
