@@ -22,7 +22,7 @@ from steering.request import Request
 torch.set_num_threads(1)
 engine = Engine(_model("llama", "float32"), _tokenizer(), max_rows=64)
 rows = [
-    Request([n % 200] * 300, [False] * 300, Condition.baseline(), str(n), 1.0, 1.0, 4)
+    Request([n % 200] * 100, [False] * 100, Condition.baseline(), str(n), 1.0, 1.0, 2)
     for n in range(int(sys.argv[1]))
 ]
 assert len(engine.run(rows)) == len(rows)
