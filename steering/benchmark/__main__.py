@@ -36,7 +36,6 @@ def bench(parts: tuple[str, ...], out: Path | None, rounds: int, runs: int) -> N
     """
     # Small matrices, and cores that others use too: a second thread mostly waits.
     torch.set_num_threads(1)
-    os.environ["OMP_NUM_THREADS"] = "1"
     lines: list[Line] = []
     for part in parts or _PARTS:
         before = _load()

@@ -1,5 +1,6 @@
 """Seven doses of 100 single turns through Inspect, start-up included, against today's practice."""
 
+import os
 import subprocess
 import sys
 import time
@@ -17,13 +18,14 @@ _FOLDER = Path(__file__).resolve().parent.relative_to(CHECKOUT)
 
 
 def practice(runs: int) -> Iterator[Line]:
-    """Both on the wall clock, ours before and after."""
+    """Both on the wall clock, ours before and after, with the threads that the environment says."""
     everything = ",".join(f"{dose:g}" for dose in DOSES)
     ours = [_seconds("single_turn.py", [everything], runs)]
     theirs = _seconds("today.py", [f"{dose:g}" for dose in DOSES], runs)
     ours.append(_seconds("single_turn.py", [everything], runs))
     mean = sum(ours) / len(ours)
-    workload = f"{len(DOSES)} doses x {runs} runs through Inspect"
+    threads = f"OMP_NUM_THREADS={os.environ.get('OMP_NUM_THREADS', 'unset')}"
+    workload = f"{len(DOSES)} doses x {runs} runs through Inspect, {threads}"
     yield Line("organism", f"{workload}, today's practice", theirs, "s")
     yield Line("organism", f"{workload}, one eval", mean, "s", "today's practice", theirs / mean, 25)
 
