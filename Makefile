@@ -1,5 +1,5 @@
 # One command each; every target sets up .venv by itself. PYTHON=... chooses the interpreter.
-.PHONY: help setup sandbox demo test calibration calibrate-linked calibrate-others organism simulation
+.PHONY: help setup sandbox demo test bench calibration calibrate-linked calibrate-others organism simulation
 .DEFAULT_GOAL := help
 
 USABLE := import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))
@@ -15,6 +15,7 @@ export HF_HUB_OFFLINE ?= 1
 help:
 	@echo "make demo         one dose-response figure on the bundled organism (minutes, CPU)"
 	@echo "make test         format, lint, types, tests"
+	@echo "make bench        how fast it is, as ratios: many conditions in one batch, today's practice (ten minutes)"
 	@echo "make calibration  the full measurement behind results/reference (long)"
 	@echo "make organism     train the bundled organism anew and extract its vectors (35 minutes)"
 	@echo "make simulation   are the statistics right? coverage, false positives, power (20 CPU-minutes)"
@@ -74,6 +75,9 @@ organism: $(READY)
 	$(BIN)/emodose vectors window $(ORGANISM) --strength 0.1,0.2,0.3,0.4
 	$(BIN)/emodose vectors kl $(ORGANISM) --strength=-0.3,-0.15,-0.075,0.075,0.15,0.3 \
 	  --emotion desperate,calm,angry,loving,happy,$(CONTROLS),covariance:0,covariance:1,shuffled:0,valence,permuted:desperate:1
+
+bench: $(READY)
+	$(BIN)/python -m steering.benchmark -o results/reference/bench
 
 # The sandbox's tests need bubblewrap; without it they are reported as skipped, by name.
 sandbox:
