@@ -18,8 +18,9 @@ import torch
 from steering.condition import Condition
 from steering.denoise import dialogues
 from steering.doses import Coherence
-from steering.engine import Completion, Engine, Request
+from steering.engine import Engine
 from steering.errors import SteeringError
+from steering.request import Completion, Request
 from steering.vectors import VectorLibrary
 
 STRENGTHS = (0.05, 0.1, 0.2, 0.3, 0.5)

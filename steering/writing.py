@@ -14,9 +14,10 @@ from typing import Any, NamedTuple, Protocol
 import transformers
 
 from steering.condition import Condition
-from steering.engine import Engine, Request
+from steering.engine import Engine
 from steering.errors import SteeringError
 from steering.readouts.prompts import prompt_ids
+from steering.request import Request
 from steering.tensors import write_text
 from steering.vectors import fingerprint
 
