@@ -8,7 +8,7 @@ import shutil
 import numpy as np
 import pytest
 import torch
-from planted import ARCHITECTURES, FROM, MARKS, directions, stories, write_jsonl
+from planted import ARCHITECTURES, FROM, MARKS, stories, write_jsonl
 
 from steering.errors import SteeringError
 from steering.extraction import extract_all
@@ -244,4 +244,3 @@ def test_labels_change_places_within_their_group_only():
 def test_the_refusal_direction_is_compared_with_every_vector(checked):
     assert set(checked.report["refusal"]) == set(MARKS)
     assert all(-1 <= cosine <= 1 for cosine in checked.report["refusal"].values())
-    assert directions().shape == (6, 32)
