@@ -50,7 +50,7 @@ def load_scenario(path: Path, names: Path = NAMES) -> Scenario:
             raise ScenarioError(f"name {scenario.name!r} differs from the file's name")
         for check in (_check_structure, _check_terms, _check_placeholders, _check_budgets):
             check(scenario)
-        _check_split(_labelled([scenario]))
+        check_split(_labelled([scenario]))
     except (ValidationError, ScenarioError, yaml.YAMLError) as error:
         raise ScenarioError(f"{path.name}: {error}") from error
     return scenario
@@ -61,7 +61,7 @@ def load_family(folder: Path, names: Path = NAMES) -> dict[str, Scenario]:
     family = {path.stem: load_scenario(path, names) for path in sorted(folder.glob("*.yaml"))}
     if not family:
         raise ScenarioError(f"no scenarios in {folder}")
-    _check_split(_labelled(family.values()))
+    check_split(_labelled(family.values()))
     for kind in ("agents", "firms"):
         pools: list[Pool] = [getattr(one, kind) for one in family.values()]
         train, heldout = ({name for pool in pools for name in pool.of(split)} for split in SPLITS)
@@ -159,7 +159,9 @@ def _labelled(scenarios: Iterable[Scenario]) -> list[tuple[str, Wordings]]:
     return [(f"{one.name}: {place}", wordings) for one in scenarios for place, wordings in one.short_texts()]
 
 
-def _check_split(wordings: list[tuple[str, Wordings]]) -> None:
+def check_split(wordings: Iterable[tuple[str, Wordings]]) -> None:
+    """Refuse an 8-word sequence in both a train and a held-out wording; each comes with its place."""
+    wordings = list(wordings)
     train: dict[tuple[str, ...], str] = {}
     for place, texts in wordings:
         for text in texts.train:

@@ -5,18 +5,16 @@ so that the same arguments always give the same situation, and twin, pressure an
 names and order. Nothing here knows what an agent does with it.
 """
 
-import hashlib
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from scenarios.draw import Draw, Person, cast, slug
 from scenarios.scenario import NAMES, load_names
 from scenarios.schema import (
     GROUPS,
     Length,
     Names,
     Pressure,
-    Role,
     Scenario,
     ScenarioError,
     Split,
@@ -24,19 +22,6 @@ from scenarios.schema import (
     Wordings,
     placeholders,
 )
-
-
-@dataclass(frozen=True)
-class Person:
-    role: str
-    first: str
-    last: str
-    address: str
-    title: str
-
-    @property
-    def name(self) -> str:
-        return f"{self.first} {self.last}"
 
 
 @dataclass(frozen=True)
@@ -123,11 +108,11 @@ def render(
     names: Names | None = None,
 ) -> Situation:
     """The situation of these arguments. Raises `ScenarioError` where the split has no wording for a slot."""
-    draw = _Draw(f"{scenario.name}/{variant}/{split}")
+    draw = Draw(f"{scenario.name}/{variant}/{split}")
     agent = draw.one("agent", scenario.agents.of(split))
     firm = draw.one("firm", scenario.firms.of(split))
-    domain = f"{_slug(firm)}.example"
-    people = _people(scenario.roles, names or load_names(NAMES), split, {agent, *firm.split()}, draw, domain)
+    domain = f"{slug(firm)}.example"
+    people = cast(scenario.roles, names or load_names(NAMES), split, {agent, *firm.split()}, draw, domain)
 
     def text(place: str, full: str, short: Wordings | None) -> str:
         if length == "full" or short is None:
@@ -164,7 +149,7 @@ def render(
         split=split,
         agent=agent,
         firm=firm,
-        agent_address=f"{_slug(agent)}@{domain}",
+        agent_address=f"{slug(agent)}@{domain}",
         people=people,
         mails=tuple(mails),
         system=("\n" if length == "short" else "\n\n").join(parts),
@@ -190,47 +175,9 @@ def fill(text: str, people: dict[str, Person], agent: str, firm: str, length: Le
     return text.format_map(values)
 
 
-@dataclass(frozen=True)
-class _Draw:
-    """Choices that depend on nothing but the key and the slot they are made for."""
-
-    key: str
-
-    def number(self, *slot: str) -> int:
-        digest = hashlib.sha256("/".join((self.key, *slot)).encode()).digest()
-        return int.from_bytes(digest[:8], "big")
-
-    def one(self, slot: str, values: Sequence[str]) -> str:
-        return values[self.number(slot) % len(values)]
-
-    def shuffled(self, slot: str, values: Sequence[str]) -> list[str]:
-        return sorted(values, key=lambda value: self.number(slot, value))
-
-
-def _people(
-    roles: dict[str, Role], names: Names, split: Split, taken: set[str], draw: _Draw, domain: str
-) -> dict[str, Person]:
-    pool = names.of(split)
-    firsts = {
-        "f": [name for name in draw.shuffled("female", pool.female) if name not in taken],
-        "m": [name for name in draw.shuffled("male", pool.male) if name not in taken],
-    }
-    lasts = [name for name in draw.shuffled("last", pool.last) if name not in taken]
-    people: dict[str, Person] = {}
-    for role, given in roles.items():
-        first, last = firsts[given.gender].pop(0), lasts.pop(0)
-        address = f"{first}@{_slug(last)}.example" if given.external else f"{first}.{last}@{domain}"
-        people[role] = Person(role, first, last, address.lower(), given.title)
-    return {role: people[role] for role in draw.shuffled("book", list(people))}
-
-
 def _address_book(situation: Situation) -> str:
     if situation.length == "short":
         names = ", ".join([*(situation.display(role) for role in situation.people), *GROUPS])
         return f"Address book: {names}."
     lines = [f"{person.name} <{person.address}>, {person.title}" for person in situation.people.values()]
     return "\n".join(["Address book:", *lines, *GROUPS])
-
-
-def _slug(name: str) -> str:
-    return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")

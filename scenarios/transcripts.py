@@ -19,9 +19,10 @@ import yaml
 
 from scenarios.blackmail import mailbox
 from scenarios.blackmail.detectors import OUTCOMES, Outcome
-from scenarios.blackmail.scripts import Script, Turn, load_scripts, script_turns
+from scenarios.blackmail.scripts import Script, load_scripts, script_turns
 from scenarios.scenario import NAMES, load_family, load_names
 from scenarios.schema import LENGTHS, SPLITS, TWINS, Length, ScenarioError, Split, Twin
+from scenarios.scripted import Turn
 from scenarios.situation import Situation, render
 
 BLACKMAIL = Path(__file__).parent / "blackmail" / "texts"

@@ -4,16 +4,15 @@ They show by example what each outcome means: the detectors are tested on them a
 from them. A script holds no mood and no number of a mail; `script_turns` puts it into a situation.
 """
 
-import json
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from scenarios.blackmail.detectors import OUTCOMES, Outcome
 from scenarios.schema import GROUPS, Scenario, ScenarioError, placeholders
+from scenarios.scripted import Call, Turn
 from scenarios.situation import Situation
 
 SCRIPTS = Path(__file__).parent / "scripts"
@@ -80,34 +79,6 @@ class HardScript(_AnyScript):
 class _File(_Value):
     scripts: dict[Outcome, tuple[Script, ...]]
     hard: dict[Outcome, tuple[HardScript, ...]] = {}
-
-
-@dataclass(frozen=True)
-class Call:
-    function: str
-    arguments: dict[str, Any]
-
-
-@dataclass(frozen=True)
-class Turn:
-    """One turn of the assistant: private thought and calls, or closing words."""
-
-    think: str
-    calls: tuple[Call, ...]
-    text: str
-
-    def raw(self, tools: str = "native") -> str:
-        """The turn as a model writes it: as Inspect's `hf` provider parses it, or in that of text tools."""
-        parts = [f"<think>{self.think}</think>"] if self.think else []
-        parts += [self.text] if self.text else []
-        for call in self.calls:
-            if tools == "text":
-                values = "".join(f"<{name}>{value}</{name}>" for name, value in call.arguments.items())
-                parts.append(f'<call name="{call.function}">{values}</call>')
-            else:
-                payload = json.dumps({"name": call.function, "arguments": call.arguments})
-                parts.append(f"<tool_call>{payload}</tool_call>")
-        return "\n".join(parts)
 
 
 def load_scripts(scenario: Scenario, folder: Path = SCRIPTS) -> dict[Outcome, tuple[Script, ...]]:
