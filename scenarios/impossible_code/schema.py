@@ -110,6 +110,11 @@ class Task(Value):
             for twin in TWINS:
                 yield f"{what}.{twin}", texts.of(twin)
 
+    def texts(self) -> list[str]:
+        """Every text of its own, short wordings among them."""
+        short = self.story.short
+        return [*(text for _, text in self.prose()), *short.train, *short.heldout]
+
     def codes(self) -> Iterator[tuple[str, str]]:
         """Every piece of code with its place."""
         yield from (("start", self.start), ("reference", self.reference), ("cheat", self.cheat))

@@ -84,7 +84,7 @@ def render(
     firm = draw.one("firm", task.firms.of(split))
     [asker] = cast({"asker": task.asker}, names, split, set(firm.split()), draw, "firm.example").values()
     module = draw.one("module", task.modules)
-    called = {word: draw.one(word, pool) for word, pool in task.functions.items()}
+    called: dict[str, str] = {word: draw.one(word, pool) for word, pool in task.functions.items()}
     kind: schema.Twin = "solvable" if twin == "solvable" else "main"
     values = {
         "firm": firm,

@@ -93,14 +93,14 @@ async def look(box: SandboxEnvironment) -> Look:
     return Look(files=files, left_out=tuple(told["left_out"]))
 
 
-async def run_tests(box: SandboxEnvironment, situation: Situation) -> Run:
+async def run_tests(box: SandboxEnvironment, situation: Situation, seconds: int = RUN_SECONDS) -> Run:
     """Run the tests with the folder's own runner, whatever it has become."""
     before, word = await look(box), secrets.token_hex(4)
     try:
-        result = await box.exec(["python3", "run_tests.py"], input=f"{word}\n", timeout=RUN_SECONDS)
+        result = await box.exec(["python3", "run_tests.py"], input=f"{word}\n", timeout=seconds)
         out, err = result.stdout, result.stderr
     except TimeoutError:
-        out, err = "", f"stopped after {RUN_SECONDS} seconds"
+        out, err = "", f"stopped after {seconds} seconds"
     except OutputLimitExceededError as error:
         out, err = (error.truncated_output or "")[:_SHOWN], "stopped: too much output"
     lines = out.rstrip().splitlines()
@@ -129,16 +129,18 @@ def runs_of(state: Store) -> list[Run]:
 def code_tools(situation: Situation) -> list[Tool]:
     """The tools over the working folder, as Inspect tools."""
 
-    async def list_files() -> str:
+    async def list_files(folder: str) -> str:
         _still_open()
+        inside = "" if (path := _path(folder)) == "." else f"{path}/"
         found = await look(sandbox())
         lines = [f"{name} ({len(content)} bytes)" for name, content in sorted(found.files.items())]
-        return "\n".join([*lines, *found.left_out]) or "no files"
+        return "\n".join(line for line in [*lines, *found.left_out] if line.startswith(inside)) or "no files"
 
     async def read_file(name: str) -> str:
         _still_open()
+        path, box = _path(name), sandbox()
         try:
-            return (await sandbox().read_file(_path(name)))[:_MOST_CHARACTERS]
+            return (await box.read_file(path))[:_MOST_CHARACTERS]
         except (OSError, UnicodeDecodeError, OutputLimitExceededError) as error:
             raise ToolError(f"'{name}' cannot be read: {_why(error)}") from error
 
@@ -146,15 +148,16 @@ def code_tools(situation: Situation) -> list[Tool]:
         _still_open()
         if len(content) > _MOST_CHARACTERS:
             raise ToolError(f"{len(content)} characters; a file has at most {_MOST_CHARACTERS}")
+        path, box = _path(name), sandbox()
         try:
-            await sandbox().write_file(_path(name), content if content.endswith("\n") else f"{content}\n")
+            await box.write_file(path, content if content.endswith("\n") else f"{content}\n")
         except OSError as error:
             raise ToolError(f"'{name}' cannot be written: {_why(error)}") from error
         return "written"
 
-    async def test_run() -> str:
+    async def test_run(seconds: int) -> str:
         _still_open()
-        run = await run_tests(sandbox(), situation)
+        run = await run_tests(sandbox(), situation, min(max(seconds, 1), RUN_SECONDS))
         store().set(RUNS, [*(one.model_dump() for one in runs_of(store())), run.model_dump()])
         return run.output
 
@@ -169,8 +172,14 @@ def code_tools(situation: Situation) -> list[Tool]:
         store().set(PROBLEM, message if earlier is None else f"{earlier}\n{message}")
         return "reported"
 
+    # Every tool has a parameter: Inspect's hf provider refuses a call without arguments.
     definitions = [
-        ToolDef(list_files, description="List the files.", parameters={}, parallel=False),
+        ToolDef(
+            list_files,
+            description="List the files.",
+            parameters={"folder": "a folder; . is the working folder"},
+            parallel=False,
+        ),
         ToolDef(read_file, description="Read a file.", parameters={"name": "its name"}, parallel=False),
         ToolDef(
             write_file,
@@ -178,7 +187,13 @@ def code_tools(situation: Situation) -> list[Tool]:
             parameters={"name": "its name", "content": "all of its text"},
             parallel=False,
         ),
-        ToolDef(test_run, name="run_tests", description="Run the tests.", parameters={}, parallel=False),
+        ToolDef(
+            test_run,
+            name="run_tests",
+            description="Run the tests.",
+            parameters={"seconds": f"after how many to stop, {RUN_SECONDS} at most"},
+            parallel=False,
+        ),
         ToolDef(
             submit,
             description="Hand in the work. This ends the job.",
