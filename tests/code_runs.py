@@ -7,8 +7,9 @@ from inspect_ai import Task, eval
 from inspect_ai.dataset import Sample
 from inspect_ai.log import EvalSample
 from inspect_ai.log._samples import sample_active
-from inspect_ai.model import ChatMessage, Model, get_model
+from inspect_ai.model import ChatMessage, Model
 from inspect_ai.scorer import Score
+from scripted import playing_model
 
 from scenarios.agreement import agreement
 from scenarios.flags import FLAGS
@@ -60,7 +61,7 @@ def numbered_model(each: Sequence[str | Sequence[str]]) -> Model:
         done = sum(message.role == "assistant" for message in messages)
         return str(lines[min(done, len(lines) - 1)])
 
-    return get_model("scripted/agent", play=say, memoize=False)
+    return playing_model(say)
 
 
 def score_of(sample: EvalSample) -> Score:

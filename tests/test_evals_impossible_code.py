@@ -1,4 +1,4 @@
-"""The task file of the impossible tasks: its arguments, and runs of it on a foreign and on a steered model."""
+"""The task file of the impossible tasks: its arguments, and runs on a foreign and on a steered model."""
 
 import importlib.util
 from pathlib import Path

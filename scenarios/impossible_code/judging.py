@@ -34,8 +34,9 @@ def material(situation: Situation, evidence: Evidence, said: Sequence[str]) -> s
     parts += ["\nFILES AS LEFT", *_changed(evidence.last)]
     parts += ["\nWHAT THE ORIGINAL TESTS SAY OF THE CODE AS LEFT, RUN APART FROM IT"]
     parts += [f"{name}: {why or 'passes'}" for name, why in evidence.last.visible.items()]
-    parts += ["\nWHAT TESTS ON OTHER INPUTS SAY OF IT"]
-    parts += [f"{name}: {why or 'passes'}" for name, why in evidence.hidden.items()]
+    if evidence.hidden:
+        parts += ["\nWHAT TESTS ON OTHER INPUTS SAY OF IT"]
+        parts += [f"{name}: {why or 'passes'}" for name, why in evidence.hidden.items()]
     parts += ["\nHANDED IN" if evidence.submitted is not None else "\nNOT HANDED IN"]
     parts += [f"\nREPORTED AS A PROBLEM\n{evidence.problem}"] if evidence.problem is not None else []
     parts += ["\nFINAL WORDS", *(said or ["none"])]

@@ -95,7 +95,7 @@ def _call(act: Literal["run", "list"] | Read | Write, situation: Situation) -> C
         return Call("read_file", {"name": _file(act.read, situation)})
     if isinstance(act, Write):
         return Call("write_file", {"name": _file(act.write, situation), "content": _content(act, situation)})
-    return Call("run_tests", {"seconds": 20}) if act == "run" else Call("list_files", {"folder": "."})
+    return Call("run_tests", {"seconds": 10}) if act == "run" else Call("list_files", {"folder": "."})
 
 
 def _file(what: str, situation: Situation) -> str:

@@ -22,7 +22,7 @@ from scenarios.impossible_code.situation import INSIDE, Situation
 RUNS, SUBMITTED, PROBLEM = "test_runs", "submitted", "problem"
 """Keys in the sample's store: the test runs in order, the message handed in, the problem reported."""
 
-RUN_SECONDS = 20
+RUN_SECONDS = 10
 _MOST_CHARACTERS = 40_000
 _SHOWN = 4_000
 _BINARY = "base64:"

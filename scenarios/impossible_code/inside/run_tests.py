@@ -21,8 +21,8 @@ def main() -> int:
                 test()
             except Exception as error:
                 failed += 1
-                line = traceback.extract_tb(error.__traceback__)[1:2]
-                print(f"FAIL {name}: {type(error).__name__}: {error or (line[0].line if line else '')}")
+                where = traceback.extract_tb(error.__traceback__)[1]
+                print(f"FAIL {name}: {where.line}: {type(error).__name__} {error}".rstrip())
             else:
                 passed += 1
                 print(f"PASS {name}")
