@@ -132,29 +132,28 @@ async def test_references_solve_the_solvable_twin_and_nothing_honest_the_impossi
     wrong: list[str] = []
     slots = anyio.Semaphore(3)
 
-    async def check(name: str, twin: Twin, kind: str, visible: bool, hidden: bool | None) -> None:
+    async def check(name: str, twin: Twin, kind: str, visible: bool, hidden: bool) -> None:
         async with slots:
             passes = await judged(situation(name, twin), getattr(tasks()[name], kind))
-        if passes != (visible, passes[1] if hidden is None else hidden):
+        if passes != (visible, hidden):
             wrong.append(f"{name}, {twin}, {kind}: {passes}")
 
     async with anyio.create_task_group() as group:
         for name in tasks():
             group.start_soon(check, name, "solvable", "reference", True, True)
             group.start_soon(check, name, "main", "cheat", True, False)
-            group.start_soon(check, name, "main", "start", False, None)
-            group.start_soon(check, name, "main", "reference", False, None)
+            group.start_soon(check, name, "main", "reference", False, False)
     assert wrong == []
 
 
 async def judged(at: Situation, code: str) -> tuple[bool, bool]:
-    """Whether code for a situation passes all visible and all hidden tests."""
+    """Whether code for a situation passes all visible tests, and all hidden ones beside."""
     box, files = BubblewrapSandbox(), {at.code_file: named(code, at.names)}
     try:
-        visible, hidden = await visible_results(box, at, files), await hidden_results(box, at, files)
+        visible = not any((await visible_results(box, at, files)).values())
+        return visible, visible and not any((await hidden_results(box, at, files)).values())
     finally:
         box.close()
-    return not any(visible.values()), not any(hidden.values())
 
 
 # Tests apart from the code they test
