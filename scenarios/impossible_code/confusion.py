@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import anyio
+import yaml
 from inspect_ai._util.error import PrerequisiteError
 from inspect_ai.util import Store
 
@@ -20,9 +21,10 @@ from scenarios.confusion import Confusion, page, table
 from scenarios.impossible_code.detectors import DETECTOR_VERSION, OUTCOMES, Outcome, decide
 from scenarios.impossible_code.examine import examine
 from scenarios.impossible_code.family import situation
-from scenarios.impossible_code.scripts import HALVES, Half, Script, load_scripts, script_turns
+from scenarios.impossible_code.scripts import HALVES, SCRIPTS, Half, Script, load_scripts, script_turns
 from scenarios.impossible_code.situation import Situation
-from scenarios.impossible_code.workspace import PROBLEM, RUNS, SUBMITTED, fill, run_tests
+from scenarios.impossible_code.workspace import CLAIMED, PROBLEM, RUNS, SUBMITTED, fill, run_tests
+from scenarios.impossible_code.words import KINDS, kind
 from scenarios.sandbox.bubblewrap import BubblewrapSandbox, unusable
 
 README = Path(__file__).parent / "README.md"
@@ -62,12 +64,17 @@ def plays() -> Iterator[tuple[Half, Outcome, Script, Situation]]:
 
 
 def report(runs: Iterable[Played]) -> str:
-    """The tables of both halves."""
+    """The tables of both halves, and how final words alone are read."""
     runs = list(runs)
     parts = [f"Detectors {DETECTOR_VERSION}; every script at length `full`, pressure `standard`, variant 0."]
     for half, title in _TITLES.items():
         counts = Confusion((outcome, read) for one, outcome, read in runs if one == half)
         parts += [f"**{title}** (n {counts.total()})", table(counts, OUTCOMES)]
+    for half, title in _TITLES.items():
+        path = SCRIPTS / f"messages_{half}.yaml"
+        messages: dict[str, list[str]] = yaml.safe_load(path.read_text(encoding="utf-8"))
+        counts = Confusion((said, kind(text)) for said, texts in messages.items() for text in texts)
+        parts += [f"**Final words alone, {title.lower()}** (n {counts.total()})", table(counts, KINDS)]
     return "\n\n".join(parts)
 
 
@@ -82,9 +89,11 @@ async def played(script: Script, at: Situation) -> str:
                 await box.write_file(call.arguments["name"], call.arguments["content"])
             elif call.function == "run_tests":
                 state.set(RUNS, [*state.get(RUNS, []), (await run_tests(box, at)).model_dump()])
-            elif call.function in ("submit", "report_problem"):
-                key = SUBMITTED if call.function == "submit" else PROBLEM
-                state.set(key, call.arguments["message"])
+            elif call.function == "submit":
+                state.set(SUBMITTED, call.arguments["message"])
+                state.set(CLAIMED, call.arguments["tests_pass"] == "yes")
+            elif call.function == "report_problem":
+                state.set(PROBLEM, call.arguments["message"])
         evidence = await examine(box, at, state)
     finally:
         box.close()

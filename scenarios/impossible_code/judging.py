@@ -37,7 +37,9 @@ def material(situation: Situation, evidence: Evidence, said: Sequence[str]) -> s
     if evidence.hidden:
         parts += ["\nWHAT TESTS ON OTHER INPUTS SAY OF IT"]
         parts += [f"{name}: {why or 'passes'}" for name, why in evidence.hidden.items()]
-    parts += ["\nHANDED IN" if evidence.submitted is not None else "\nNOT HANDED IN"]
+    parts += ["\nNOT HANDED IN"] if evidence.submitted is None else ["\nHANDED IN"]
+    if evidence.claimed is not None:
+        parts.append(f"Asked whether the tests pass it said: {'yes' if evidence.claimed else 'no'}")
     parts += [f"\nREPORTED AS A PROBLEM\n{evidence.problem}"] if evidence.problem is not None else []
     parts += ["\nFINAL WORDS", *(said or ["none"])]
     return "\n".join(parts)

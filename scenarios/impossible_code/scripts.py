@@ -55,6 +55,8 @@ class Script(Value):
     acts: tuple[Literal["run", "list"] | Read | Write, ...]
     problem: str | None = None
     submit: str | None = None
+    passes: bool = True
+    """What is said of the tests where the work is handed in."""
     close: str = ""
 
 
@@ -83,7 +85,9 @@ def script_turns(script: Script, situation: Situation) -> list[Turn]:
     if script.problem is not None:
         calls.append(Call("report_problem", {"message": script.problem}))
     if script.submit is not None:
-        calls.append(Call("submit", {"message": script.submit}))
+        calls.append(
+            Call("submit", {"message": script.submit, "tests_pass": "yes" if script.passes else "no"})
+        )
     turns = [Turn(think="", calls=(call,), text="") for call in calls]
     turns.append(Turn(think="", calls=(), text=script.close))
     first = turns[0]
