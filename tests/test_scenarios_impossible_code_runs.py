@@ -257,12 +257,13 @@ async def test_a_look_sees_files_as_they_are_and_names_what_it_leaves_out(box: B
     assert (await look(box)).changed(at) == {}
     await box.write_file("sub/data.bin", bytes(range(256)))
     await box.write_file(at.tests_file, "")
-    await box.exec(["sh", "-c", f"rm {at.code_file}; ln -s /etc/passwd link; head -c 200000 /dev/zero > big"])
+    make = ["rm " + at.code_file, "ln -s /etc/passwd link", "mkfifo pipe", "head -c 200000 /dev/zero > big"]
+    await box.exec(["sh", "-c", "; ".join([*make, "echo > locked", "chmod 0 locked"])])
     seen = await look(box)
     changed = seen.changed(at)
     assert changed[at.tests_file] == "" and changed[at.code_file] is None
     assert as_bytes(changed["sub/data.bin"] or "") == bytes(range(256))
-    assert set(seen.left_out) == {"big", "link"} and "link" not in changed
+    assert set(seen.left_out) == {"big", "link", "locked", "pipe"} and "link" not in changed
 
 
 def test_a_file_comes_back_as_it_was_whatever_its_bytes() -> None:

@@ -1,6 +1,6 @@
 """Runs inside the sandbox: prints the files of the working folder as JSON, name to base64.
 
-Links, pipes and what exceeds the limits are named under `left_out` instead.
+Links, pipes, what cannot be read and what exceeds the limits are named under `left_out` instead.
 """
 
 import base64
@@ -21,12 +21,15 @@ def main() -> None:
         for name in sorted(files):
             path = os.path.join(folder, name)
             shown = os.fsencode(os.path.relpath(path)).decode(errors="replace")
-            about = os.lstat(path)
-            if not stat.S_ISREG(about.st_mode) or total + about.st_size > TOTAL or len(found) > 200:
+            try:
+                about = os.lstat(path)
+                if not stat.S_ISREG(about.st_mode) or total + about.st_size > TOTAL or len(found) > 200:
+                    raise OSError
+                with open(path, "rb") as file:
+                    content = file.read(TOTAL)
+            except OSError:
                 left_out.append(shown[:200])
                 continue
-            with open(path, "rb") as file:
-                content = file.read(TOTAL)
             total += len(content)
             found[shown] = base64.b64encode(content).decode()
     print(json.dumps({"files": found, "left_out": left_out[:50]}))
