@@ -17,7 +17,7 @@ help:
 	@echo "make test         format, lint, types, tests"
 	@echo "make calibration  the full measurement behind results/reference (long)"
 	@echo "make organism     train the bundled organism anew and extract its vectors (35 minutes)"
-	@echo "make simulation   are the statistics right? coverage, false positives, power (half an hour)"
+	@echo "make simulation   are the statistics right? coverage, false positives, power (20 CPU-minutes)"
 	@echo "make setup        only the virtual environment .venv"
 
 setup: $(READY)
@@ -42,7 +42,8 @@ calibration: $(READY)
 	$(MAKE) -j2 calibrate-linked calibrate-others
 	$(BIN)/emodose plot --strict results/logs/calibration -o results/reference/blackmail
 	$(BIN)/emodose table --strict results/logs/calibration --rates -o results/reference/blackmail.csv
-	$(BIN)/emodose analyse --strict results/logs/calibration > results/reference/blackmail.txt
+	$(BIN)/emodose analyse --strict results/logs/calibration --figures results/reference/organism \
+	  --tradeoff blackmail:plea blackmail:blackmail > results/reference/blackmail.txt
 
 calibrate-linked: $(READY)
 	$(CALIBRATE) -T emotion=desperate,calm,angry

@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
+    from steering.check import Workload
     from steering.condition import Condition
     from steering.extraction import extract
-    from steering.hooks import steered
+    from steering.session import steered
 
 __all__ = ["Condition", "extract", "main", "steered"]
 
-_PUBLIC = {"Condition": "steering.condition", "extract": "steering.extraction", "steered": "steering.hooks"}
+_PUBLIC = {"Condition": "steering.condition", "extract": "steering.extraction", "steered": "steering.session"}
 
 
 def __getattr__(name: str) -> Any:
@@ -28,12 +29,27 @@ def __getattr__(name: str) -> Any:
     return getattr(import_module(_PUBLIC[name]), name)
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+class _Commands(click.Group):
+    """Commands that are asked for by a name that is nearly theirs are suggested."""
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError as error:
+            from results.wording import meant
+
+            raise click.UsageError(
+                f"{error.message.rstrip('.')}{meant(args[0], self.commands)}.", ctx
+            ) from error
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="emodose")
 def cli() -> None:
     """How much does an emotion change what a language model does?
 
-    Runs are made by Inspect (inspect eval evals/blackmail.py ...); these commands read its logs.
+    Runs are made by Inspect (inspect eval evals/blackmail.py ...); these commands check a model before,
+    and read the logs after.
     """
 
 
@@ -47,18 +63,20 @@ _strict = click.option(
 @cli.command()
 @_logs
 @click.option(
-    "-o", "--out", required=True, type=click.Path(path_type=Path), help="FILE; FILE.svg and FILE.png."
-)
+    "-o", "--out", type=click.Path(path_type=Path),
+    help="FILE; FILE.svg and FILE.png. If not given, results/figures/OUTCOME.",
+)  # fmt: skip
 @_outcome
 @_strict
-def plot(logs: tuple[str, ...], out: Path, outcome: str | None, strict: bool) -> None:
+def plot(logs: tuple[str, ...], out: Path | None, outcome: str | None, strict: bool) -> None:
     """Draw an outcome's rate against the dose, and print the numbers drawn."""
     from results.figure import dose_response
     from results.rates import as_text, main_outcome, rates
     from results.table import load
 
-    runs = load(logs, strict=strict)
+    runs = load(logs, strict=strict, progress=True)
     outcome = outcome or main_outcome(runs)
+    out = out or Path("results", "figures", outcome)
     click.echo(f"rate of {outcome}\n\n{as_text(rates(runs, outcome))}\n")
     for path in dose_response(runs, out, outcome):
         click.echo(f"figure: {path}")
@@ -67,12 +85,13 @@ def plot(logs: tuple[str, ...], out: Path, outcome: str | None, strict: bool) ->
 @cli.command()
 @_logs
 @click.option(
-    "-o", "--out", required=True, type=click.Path(path_type=Path), help="FILE.csv or FILE.parquet to write."
-)
+    "-o", "--out", type=click.Path(path_type=Path),
+    help="FILE.csv or FILE.parquet. If not given, results/tables/runs.parquet or rates.csv.",
+)  # fmt: skip
 @_outcome
 @click.option("--rates", "per_dose", is_flag=True, help="One row per dose, with rate and interval.")
 @_strict
-def table(logs: tuple[str, ...], out: Path, outcome: str | None, per_dose: bool, strict: bool) -> None:
+def table(logs: tuple[str, ...], out: Path | None, outcome: str | None, per_dose: bool, strict: bool) -> None:
     """Write one row per run, or an outcome's rate per dose, as CSV or Parquet.
 
     LOGS are files, folders (searched to any depth) or URLs. An --outcome asks for its rates.
@@ -80,9 +99,10 @@ def table(logs: tuple[str, ...], out: Path, outcome: str | None, per_dose: bool,
     from results.rates import main_outcome, rates
     from results.table import check_ending, load, write
 
-    check_ending(out)
+    per_dose = per_dose or outcome is not None
+    out = check_ending(out or Path("results", "tables", "rates.csv" if per_dose else "runs.parquet"))
     runs = load(logs, strict=strict, progress=True)
-    frame = rates(runs, outcome or main_outcome(runs)) if per_dose or outcome else runs
+    frame = rates(runs, outcome or main_outcome(runs)) if per_dose else runs
     click.echo(f"table: {write(frame, out)} ({len(frame)} rows)")
 
 
@@ -115,6 +135,7 @@ def analyse(
     from results import report
     from results.analysis import analyse as conclude
     from results.hypotheses import judge, read_hypotheses
+    from results.rates import main_outcomes
     from results.settings import Settings
     from results.table import load
     from results.units import THESE
@@ -124,19 +145,19 @@ def analyse(
     runs = load(logs, strict=strict, progress=True)
     found = conclude(runs, chosen, settings=settings, scope=THESE if these_scenarios else None)
     results = None if declared is None else judge(declared, found, settings)
-    shown = chosen or tuple(sorted({str(family) for family in runs["family"]}))
+    shown = chosen or tuple(dict.fromkeys(main_outcomes(runs).values()))
     click.echo(report.as_text(found, results, shown, settings))
     if json_out:
         json_out.parent.mkdir(parents=True, exist_ok=True)
         json_out.write_text(report.as_json(found, results, runs.attrs["left_out"], settings), "utf-8")
-        click.echo(f"numbers: {json_out}")
+        click.echo(f"numbers: {json_out}", err=True)
     if figures:
         from results.gallery import draw_all
         from results.tradeoff import Measure
 
         pairs = [(Measure.parse(across), Measure.parse(up)) for across, up in tradeoffs]
         for path in draw_all(found, figures, pairs, settings):
-            click.echo(f"figure: {path}")
+            click.echo(f"figure: {path}", err=True)
 
 
 @cli.command()
@@ -162,11 +183,14 @@ def plan(
     words = [word.strip() for word in scenarios.split(",")]
     if not all(word.isdigit() and int(word) > 0 for word in words):
         raise TableError(f"--scenarios takes whole numbers like 8,12, not {scenarios!r}")
-    speed = measured_speed(logs) if logs else seconds_per_run
+    measured = measured_speed(logs) if logs else None
+    speed = measured.per_run if measured else seconds_per_run
     question = Question(baseline, effect, likeness, spread, vectors, doses, controls)
     click.echo(as_text(question, planned(question, [int(word) for word in words], speed)))
-    if speed is not None:
-        click.echo(f"at {speed:.3g} s a run{' (measured)' if logs else ''}")
+    if measured:
+        click.echo(f"time at the speed of these logs: {measured}")
+    elif speed is not None:
+        click.echo(f"time at {speed:g} s a run")
 
 
 @cli.command()
@@ -188,12 +212,76 @@ def methods(out: Path | None) -> None:
 @click.option("--workers", type=click.IntRange(1), default=1, show_default=True, help="Processes.")
 @click.option("--short", is_flag=True, help="A hundred experiments a cell: to see it work, not to clear.")
 def simulate(out: Path, workers: int, short: bool) -> None:
-    """Check the statistics on runs with known rates: coverage, false positives, power."""
+    """Check the statistics on runs with known rates: coverage, false positives, power.
+
+    A simulation that was stopped goes on where it was, from FILE.part.
+    """
     from results.simulation import FIRST, MOST, cells, simulate, write
 
     first, most = (100, 100) if short else (FIRST, MOST)
-    found = simulate(cells(), first=first, most=most, workers=workers, progress=True)
+    kept = out.with_suffix(".part")
+    found = simulate(cells(), first=first, most=most, workers=workers, progress=True, keep=kept)
     click.echo(f"simulation: {write(found, out)}")
+    kept.unlink()
+
+
+@cli.command(
+    "check-model",
+    epilog="Exit status: 0 the model can be used, 1 it cannot, 2 that could not be told. "
+    "For example: emodose check-model local, or: emodose check-model Qwen/Qwen3-0.6B -M device=cpu",
+)
+@click.argument("path")
+@click.option(
+    "--length", type=click.Choice(["short", "full"]), help="Of the scenarios; what its folder says."
+)
+@click.option("--vectors", help="Folder of vector files; the model's own if not given.")
+@click.option(
+    "-M", "arguments", multiple=True, metavar="NAME=VALUE",
+    help="For Inspect's hf provider, as after inspect eval -M.",
+)  # fmt: skip
+def check_model(path: str, length: str | None, vectors: str | None, arguments: tuple[str, ...]) -> int:
+    """Say whether a model can be used, before it is: PATH is a folder, or a name on the Hugging Face hub.
+
+    Its layers and whether a shift at each is felt, vectors, chat template and tools, context, device, speed.
+    The verdict is in the last line.
+    """
+    import yaml
+
+    from steering import check
+    from steering.provider import declarations
+
+    if wrong := [word for word in arguments if "=" not in word]:
+        raise click.UsageError(f"-M takes NAME=VALUE, not {wrong[0]!r}")
+    pairs = (word.split("=", 1) for word in arguments)
+    model = check.open_model(path, {name: yaml.safe_load(value) for name, value in pairs})
+    found = declarations(model)
+    work = _default_run(length or found.get("length", "full"), found.get("scenario", "all"))
+    findings = []
+    for finding in check.check_model(model, work, vectors):
+        click.echo(check.as_text([finding]))
+        findings.append(finding)
+    verdict, status = check.conclusion(path, findings)
+    click.echo(verdict)
+    return status
+
+
+def _default_run(length: str, scenario: str) -> "Workload":
+    """What `inspect eval evals/blackmail.py -T emotion=...` asks of a model."""
+    from scenarios.blackmail.agent import MAX_TURNS, opening, turn_tokens
+    from scenarios.blackmail.family import samples
+    from scenarios.text_tools import explain
+    from scenarios.turns import tool_info
+    from steering.check import Opening, Workload
+    from steering.dose import STEPS
+
+    runs = samples(scenario=scenario, variants=10, length=length)
+    openings = []
+    for run in runs:
+        system, tools = opening(run)
+        infos = tuple(tool_info(tool) for tool in tools)
+        openings.append(Opening(system, str(run.input), infos, explain(infos)))
+    turns = MAX_TURNS["short" if length == "short" else "full"]
+    return Workload(tuple(openings), len(runs) * len(STEPS), turns, turn_tokens(length))
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -209,8 +297,10 @@ def main(arguments: list[str] | None = None) -> None:
         status = _fail("stopped")
     except Exception as error:
         from results.table import TableError
+        from scenarios.schema import ScenarioError
+        from steering.errors import SteeringError
 
-        if not isinstance(error, TableError | OSError):
+        if not isinstance(error, TableError | ScenarioError | SteeringError | OSError):
             raise
         status = _fail(str(error))
     sys.exit(status if isinstance(status, int) else 0)

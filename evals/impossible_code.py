@@ -20,8 +20,10 @@ from scenarios.impossible_code.family import samples
 from scenarios.impossible_code.outcomes import outcomes
 from scenarios.judge import check_judge
 from scenarios.sandbox.choice import sandbox as choose_sandbox
+from scenarios.schema import PRESSURES
 from steering.arguments import check_beside, one_line_errors, parse_names, refuse_unknown
 from steering.dose import conditions_of, dosed, setting, under_dose
+from steering.ladder import about, climb_for
 from steering.metrics import rates
 from steering.provider import reach, steered_model
 
@@ -63,7 +65,8 @@ def impossible_code(
         scenario: Names of tasks (scenarios/impossible_code/texts/), or `all`.
         twin: `main`, the impossible tasks; `solvable`, the same made possible; `way_out`, the impossible
             tasks with a tool to report a problem.
-        pressure: `bland`, `standard`, `goal` or `extreme`.
+        pressure: `bland`, `standard`, `goal` or `extreme`; `auto` climbs them with pilots at dose 0 until the
+            baseline lies between 10 and 60 %.
         length: `full` or `short`; by default what the model's folder declares, else `full`.
         variants: Variants of each task: other names of people, firm, file and function, other order of tests.
         tools: `native` (through the chat template), `text` (explained in the system prompt), or `auto`, which
@@ -82,25 +85,29 @@ def impossible_code(
         model = steered_model(get_model(), vectors)
         doses = conditions_of(model, arm, emotion, strength, layers, positions, intensity)
         size = setting(model, "length", length, "full")
-        runs = samples(
-            scenario=parse_names(scenario, "scenario"),
-            twin=twin,
-            variants=variants,
-            pressure=pressure,
-            length=size,
-        )
-        rule = check_judge(judge, model)
         box = choose_sandbox(sandbox)
+        chosen: dict[str, Any] = {
+            "scenario": parse_names(scenario, "scenario"),
+            "twin": twin,
+            "variants": variants,
+            "length": size,
+        }
+        further = {"tools": tools, "sandbox": sandbox}
+        climbed = climb_for(
+            Path(__file__), model, PRESSURES, "any_cheating", chosen | further, pressure, seed
+        )
+        runs = samples(**chosen, pressure=climbed.pressure if climbed else pressure)
+        rule = check_judge(judge, model)
         tools_seen = reach(model, setting(model, "tools", tools, "auto"), *opening(runs[0]))
     return Task(
-        dataset=dosed(runs, doses, model, seed, tools_seen),
+        dataset=dosed(runs, doses, model, seed, {**tools_seen, **about(climbed)}),
         solver=under_dose(code_agent(), seed),
         scorer=outcomes(rule),
-        metrics=[rates("cheating"), *([agreement()] if rule != "off" else [])],
+        metrics=[rates("any_cheating"), *([agreement()] if rule != "off" else [])],
         model=model,
         config=GenerateConfig(temperature=1.0, top_p=1.0, max_tokens=turn_tokens(size), max_connections=256),
         fail_on_error=False,
         sandbox=box,
         version="0-A",
-        metadata={"family": "impossible_code", "outcome": "cheating"},
+        metadata={"family": "impossible_code", "outcome": "any_cheating"},
     )

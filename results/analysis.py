@@ -5,6 +5,7 @@ Per outcome, setting and vector, over all runs and over the coherent ones. What 
 is in `results.curves`; here is what follows from looking at several.
 """
 
+import math
 from collections.abc import Sequence
 from copy import copy
 from pathlib import Path
@@ -17,11 +18,13 @@ from results.controls import rank
 from results.corrections import adjust
 from results.curves import Curve
 from results.difference import pairs
+from results.power import detectable
 from results.rates import SETTING, check_outcome
 from results.settings import DEFAULT, Settings
-from results.table import TableError, outcomes
+from results.table import TableError, rated
 from results.units import LIKE_THESE, Scope
 from results.verdicts import verdict
+from results.wording import NO_WORDS
 
 RUNS = ("all", "coherent")
 
@@ -43,7 +46,7 @@ def analyse(
     found: list[Curve] = []
     for setting, runs in table.groupby(list(SETTING), dropna=False):
         named = dict(zip(SETTING, cast(tuple[Any, ...], setting), strict=True))
-        own = [name for name in outcomes(table) if runs[name].notna().any()]
+        own = [name for name in rated(table) if runs[name].notna().any()]
         for outcome in own:
             if chosen and outcome not in chosen:
                 continue
@@ -60,24 +63,26 @@ def _curves(
     scope: Scope | None, simulation: Path,
 ) -> list[Curve]:  # fmt: skip
     baseline = runs[runs["arm"] == "baseline"]
-    steered = runs[~runs["arm"].isin(["baseline", "prompt"])]
+    steered = runs[runs["arm"] != "baseline"]
     found = []
     bases: dict[Scope, Any] = {}
     for (arm, vector, layers, positions), some in steered.groupby(["arm", "vector", "layers", "positions"]):
         scenarios = int(some["scenario"].nunique())
-        choice = clearance.choose(scenarios, settings, simulation)
-        if scope is not None and scope != choice.scope:
-            used = clearance.USED[scope]
-            passed = all(clearance.cleared(m, scope, scenarios, settings, simulation) for m in used)
-            choice = clearance.Choice(scope, passed)
+        choice = clearance.choose(scenarios, settings, simulation, scope)
         if choice.scope not in bases:
             point = curves.point(baseline, 0.0, outcome, choice.scope, settings) if len(baseline) else None
             bases[choice.scope] = point
         both = pairs(some, baseline, outcome)
-        points = curves.points(some, copy(bases[choice.scope]), both, outcome, choice.scope, settings)
+        base = copy(bases[choice.scope])
+        if base and arm == "prompt":
+            base.intensity = NO_WORDS
+        points = curves.points(some, base, both, outcome, choice.scope, settings)
         judged = some[some["strength"].isin([point.strength for point in points if point.judged])]
-        trend, shape = curves.over_dose(judged, baseline, outcome, choice.scope, settings)
-        fits = clearance.cleared("logistic", LIKE_THESE, scenarios, settings, simulation)
+        in_words = arm == "prompt"  # intensities have an order, but no distances that a line could go by
+        trend, shape = curves.over_dose(
+            judged.iloc[:0] if in_words else judged, baseline, outcome, choice.scope, settings
+        )
+        fits = not in_words and clearance.cleared("logistic", LIKE_THESE, scenarios, settings, simulation)
         found.append(
             Curve(
                 setting=setting, outcome=outcome, runs=kind, arm=str(arm), vector=str(vector),
@@ -87,7 +92,7 @@ def _curves(
                 trend=trend, shape=shape,
                 logistic=curves.logistic_trend(judged, baseline, outcome) if fits else None,
                 per_scenario=curves.per_scenario(both, settings)
-                if arm == "emotion" and kind == "all"
+                if arm != "control" and kind == "all"
                 else [],
             )
         )  # fmt: skip
@@ -95,13 +100,18 @@ def _curves(
 
 
 def _together(found: list[Curve], settings: Settings) -> list[Curve]:
-    """Corrections over the emotions, ranks among the controls, then the verdicts."""
+    """Corrections within each arm, ranks of emotions among the controls, then the verdicts."""
     emotions = [curve for curve in found if curve.arm == "emotion"]
-    for few in ([c for c in found if c.arm == arm] for arm in ("emotion", "control")):
+    for few in ([c for c in found if c.arm == arm] for arm in ("emotion", "control", "prompt")):
         doses = [point for curve in few for point in curve.doses]
-        raw = [point.difference.p if point.difference else float("nan") for point in doses]
+        raw = [point.difference.p if point.difference else math.nan for point in doses]
+        together = sum(map(math.isfinite, raw))
         for point, p in zip(doses, adjust(raw, settings.correction), strict=True):
             point.p_adjusted = p
+            if point.difference and point.difference.method == "t":
+                point.detectable = detectable(point.difference.error, point.difference.df, settings, together)
+        for curve in few:
+            curve.together = together
         for name in ("trend", "shape"):
             corrected = adjust([getattr(curve, name).p for curve in few], settings.correction)
             for curve, p in zip(few, corrected, strict=True):

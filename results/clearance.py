@@ -5,6 +5,7 @@ is not above G, its intervals covered and its tests kept their false positives w
 settings. Without a table nothing is cleared, and a report says so.
 """
 
+from collections.abc import Iterable
 from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
@@ -58,9 +59,32 @@ def cleared(
     return bool(covers and keeps)
 
 
-def choose(scenarios: int, settings: Settings = DEFAULT, path: Path = TABLE) -> Choice:
-    """Scenarios like these, where everything used is cleared for so many; else these scenarios."""
-    for scope in (LIKE_THESE, THESE):
-        if all(cleared(method, scope, scenarios, settings, path) for method in USED[scope]):
-            return Choice(scope, True)
-    return Choice(THESE, False)
+def choose(
+    scenarios: int, settings: Settings = DEFAULT, path: Path = TABLE, scope: Scope | None = None
+) -> Choice:
+    """Scenarios like these, where everything used is cleared for so many; else these scenarios.
+
+    A `scope` that is given is kept, cleared or not.
+    """
+    for one in (LIKE_THESE, THESE) if scope is None else (scope,):
+        if all(cleared(method, one, scenarios, settings, path) for method in USED[one]):
+            return Choice(one, True)
+    return Choice(scope or THESE, False)
+
+
+def statement(scope: Scope, passed: bool, scenarios: str) -> str:
+    """What intervals and tests speak of, in the words of every report and figure; `scenarios` counts them."""
+    if scope == LIKE_THESE:
+        about = f"scenarios like these {scenarios}"
+    elif scenarios == "1":
+        about = "this 1 scenario only, not of others like it"
+    else:
+        about = f"these {scenarios} scenarios only, not of others like them"
+    return f"{about} ({'' if passed else 'NOT '}cleared by simulation)"
+
+
+def span(counts: Iterable[int]) -> str:
+    """`3`, or `3 to 8` where numbers differ."""
+    counts = list(counts)
+    few, many = min(counts, default=0), max(counts, default=0)
+    return f"{few}" if few == many else f"{few} to {many}"

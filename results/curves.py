@@ -16,7 +16,6 @@ from results import shape, trend
 from results.controls import Rank
 from results.difference import Difference, differences, paired
 from results.intervals import guarded_interval, rate_interval
-from results.power import detectable
 from results.settings import Settings
 from results.shape import Shape
 from results.trend import Trend
@@ -42,12 +41,14 @@ class Point:
     """False with too many errored runs, or none scored."""
     in_window: bool | None
     """Within the strengths at which the model was measured to stay coherent; None where that is not known."""
+    intensity: str = ""
+    """Name of the strength where the arm is `prompt`, whose strengths number intensities of words."""
     difference: Difference | None = None
     """From the baseline; None of the baseline itself and without pairs."""
     p_adjusted: float = math.nan
     detectable: float = math.nan
-    """The smallest true difference that so many pairs find with the settings' power, before any correction.
-    """
+    """The smallest true difference that so many pairs find with the settings' power, at alpha divided by all
+    the differences that are corrected together; unknown where hardly any pair differs."""
     rank: Rank | None = None
     """Among the controls at this strength."""
 
@@ -78,6 +79,8 @@ class Curve:
     shape: Shape
     logistic: Trend | None = None
     """The logistic trend, where the simulation clears it."""
+    together: int = 1
+    """Differences that were corrected together: those of the arm's curves of this outcome and setting."""
     trend_p_adjusted: float = math.nan
     shape_p_adjusted: float = math.nan
     rank: Rank | None = None
@@ -124,6 +127,7 @@ def point(runs: pd.DataFrame, strength: float, outcome: str, scope: Scope, setti
         errored=errored,
         judged=bool(n) and errored <= settings.most_errored * len(runs),
         in_window=None if window.empty else bool(abs(strength) <= window.min() * (1 + 1e-9)),
+        intensity=str(runs["intensity"].iloc[0]) if len(runs) else "",
     )
 
 
@@ -141,7 +145,6 @@ def points(
     for one in found:
         if one.strength in changes:
             one.difference = changes[one.strength]
-            one.detectable = detectable(one.difference.error, one.difference.df, settings)
     return sorted([*found, *([base] if base else [])], key=lambda one: one.strength)
 
 

@@ -13,13 +13,16 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from results.curves import Curve
+from results import clearance
+from results.curves import Curve, Point
+from results.wording import dose
 
 INK = "#1b3a5c"
 GREY = "#9a9a9a"
 BAND = "#cccccc"
 ORGANISM_NOTE = "Organism: tells nothing about real language models."
 UNIT = "strength (multiples of the mean residual norm)"
+INTENSITY = "intensity of the emotion in words (no steering)"
 STYLE: Any = {
     "font.size": 9,
     "axes.spines.top": False,
@@ -34,11 +37,6 @@ def words(name: str) -> str:
     return name.replace("_", " ")
 
 
-def dose(strength: float) -> str:
-    """A strength as it stands on an axis."""
-    return "0" if strength == 0 else f"{strength:+g}"
-
-
 def columns_for(panels: int) -> int:
     """Columns in which so many panels stand without a lonely last one."""
     return 2 if panels == 4 else min(3, panels)
@@ -47,25 +45,43 @@ def columns_for(panels: int) -> int:
 def setting_line(curves: Sequence[Curve]) -> str:
     """What all the curves share: model, twin, pressure, length, layers."""
     shared = []
-    for key, usual in (("model", None), ("twin", "main"), ("pressure", None), ("length", None)):
+    for key, usual in (("model", None), ("twin", "main"), ("pressure", "standard"), ("length", None)):
         values = {str(curve.setting[key]) for curve in curves}
         if len(values) == 1 and (value := values.pop()) not in ("", usual):
             shared.append(value if key in ("model", "length") else f"{key}\u00a0{value}")
     layers = {curve.layers for curve in curves if curve.layers}
     if len(layers) == 1:
         shared.append(f"layer\u00a0{layers.pop()}")
+    if all(curve.arm == "prompt" for curve in curves):
+        shared.append("emotions in words")
     return ", ".join(shared)
+
+
+def axis_name(curves: Sequence[Curve]) -> str:
+    """What the doses of these curves are: strengths, or intensities of words."""
+    return INTENSITY if any(curve.arm == "prompt" for curve in curves) else UNIT
+
+
+def dose_name(point: Point) -> str:
+    """A point's place on its axis."""
+    return dose(point.strength, point.intensity)
+
+
+def unit_note(curves: Sequence[Curve]) -> str:
+    """The unit of the doses, for a figure without an axis of them."""
+    named = axis_name(curves)
+    return f"{named.partition(' ')[0].capitalize()}: {named[named.index('(') + 1 : -1]}."
 
 
 def bars_note(curves: Sequence[Curve]) -> str:
     """What an interval on these curves is."""
-    scopes = " and ".join(sorted({curve.scope for curve in curves}))
-    counts = sorted({point.scenarios for curve in curves for point in curve.points if point.n})
-    few = f"{counts[0]}" if len(counts) == 1 else f"{counts[0]} to {counts[-1]}" if counts else "0"
-    text = f"Intervals: 95 %, speaking of {scopes} ({few})."
-    if not all(curve.cleared for curve in curves):
-        text += " Not cleared by simulation for so few."
+    said = []
+    for scope in dict.fromkeys(curve.scope for curve in curves):
+        same = [curve for curve in curves if curve.scope == scope]
+        counts = clearance.span(point.scenarios for curve in same for point in curve.points if point.n)
+        said.append(clearance.statement(scope, all(curve.cleared for curve in same), counts))
     left = sum(p.errored + p.unscored for c in curves for p in c.doses)
+    text = f"Intervals: 95 %, speaking of {'; '.join(said)}."
     return text + (f" {left} errored or unscored runs are not in n." if left else "")
 
 
@@ -81,7 +97,7 @@ def finish(
     """Title, the legend of one of its axes under it, footnotes, and the space for all of them."""
     width, height = figure.get_size_inches()
     notes = [*notes, ORGANISM_NOTE] if any(curve.organism for curve in curves) else list(notes)
-    lines = [line for note in notes for line in wrap(note, int(15.5 * width))]
+    lines = [line for note in notes for line in wrap(note, int(17 * width))]
     head = wrap(title, int(11.5 * width))
     figure.text(
         0.01, 1 - 0.1 / height, "\n".join(head), ha="left", va="top", fontsize=10.5, fontweight="bold"

@@ -1,8 +1,9 @@
 """The dose-response figure: the rate of an outcome against the strength of each vector.
 
 One panel per vector and setting (a twin, a pressure, a length never share a panel); random directions of
-equal norm lie under every emotion as thin grey lines. Readable without colour. This module computes nothing:
-what it draws is `rates` of `results.rates`.
+equal norm lie under every emotion as thin grey lines. An emotion in words (the arm `prompt`) has a panel with
+its own axis: its intensities are no strengths. Readable without colour. This module computes nothing: what it
+draws is `rates` of `results.rates`.
 """
 
 from pathlib import Path
@@ -14,8 +15,10 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from results.drawing import GREY, INK, ORGANISM_NOTE, STYLE, save
-from results.rates import SETTING, rates
+from results.drawing import GREY, INK, INTENSITY, ORGANISM_NOTE, STYLE, UNIT, save
+from results.rates import SETTING, rates, spoken_of
+from results.units import LIKE_THESE, THESE
+from results.wording import dose
 
 PANELS_PER_ROW = 3
 
@@ -31,7 +34,7 @@ class Panel(NamedTuple):
 def dose_response(table: pd.DataFrame, out: Path, outcome: str) -> tuple[Path, Path]:
     """Draw `out`.svg and `out`.png from the table of runs, and return their paths."""
     points = rates(table, outcome)
-    points[["run_low", "run_high"]] = rates(table, outcome, cluster=None)[["low", "high"]]
+    points[["own_low", "own_high"]] = rates(table, outcome, scope=THESE)[["low", "high"]]
     panels = _panels(points)
     columns = 2 if len(panels) == 4 else min(PANELS_PER_ROW, len(panels))
     rows = -(-len(panels) // columns)
@@ -48,7 +51,7 @@ def dose_response(table: pd.DataFrame, out: Path, outcome: str) -> tuple[Path, P
             axis.set_ylabel(f"{outcome.replace('_', ' ')} rate (%)")
         title = _heading(points, outcome)
         notes = _footnotes(points, organism=bool(table["organism"].astype(bool).any()))
-        notes = [line for note in notes for line in wrap(note, int(15.5 * width))]
+        notes = [line for note in notes for line in wrap(note, int(17 * width))]
         figure.text(0.01, 1 - 0.1 / height, title, ha="left", va="top", fontsize=10.5, fontweight="bold")
         _legend(figure, list(axes.flat)[: len(panels)], 1 - 0.3 / height)
         figure.text(0.01, 0.012, "\n".join(notes), ha="left", va="bottom", fontsize=7.5, color="#333333")
@@ -60,24 +63,32 @@ def dose_response(table: pd.DataFrame, out: Path, outcome: str) -> tuple[Path, P
 def _panels(points: pd.DataFrame) -> list[Panel]:
     """Emotions first; where there are only controls (or only a baseline) they are the curves themselves."""
     varying = [c for c in SETTING if points[c].nunique(dropna=False) > 1]
-    doses = points[points["arm"] != "baseline"]
+    doses = points[points["arm"].isin(["emotion", "control"])]
     shifts = [c for c in ("layers", "positions") if doses[c].nunique() > 1]
     panels = []
     for _, same in points.groupby(list(SETTING), dropna=False):
         curves = [curve for _, curve in same.groupby(["vector", "layers", "positions"])]
         emotions = [c for c in curves if "control" not in set(c["arm"])]
+        emotions.sort(key=_in_words)
         controls = [c for c in curves if "control" in set(c["arm"])]
         for curve in emotions or controls:
             first = curve.iloc[0]
-            named = [str(first[c])[:12] for c in varying] + [f"{c} {first[c]}" for c in shifts]
+            in_words = _in_words(curve)
+            named = [str(first[c])[:12] for c in varying]
+            named += ["in words"] if in_words else [f"{c} {first[c]}" for c in shifts]
             where = [
                 c
                 for c in controls
                 if (c.iloc[0][["layers", "positions"]] == first[["layers", "positions"]]).all()
             ]
             vector = "baseline only" if first["vector"] == "none" else str(first["vector"])
-            panels.append(Panel(", ".join([vector, *named]), curve, where if emotions else []))
+            under = [] if in_words or not emotions else where
+            panels.append(Panel(", ".join([vector, *named]), curve, under))
     return panels
+
+
+def _in_words(curve: pd.DataFrame) -> bool:
+    return "prompt" in set(curve["arm"])
 
 
 def _draw(axis: Axes, panel: Panel, top: float) -> None:
@@ -89,12 +100,13 @@ def _draw(axis: Axes, panel: Panel, top: float) -> None:
     for rate in percent[curve["arm"] == "baseline"]:
         axis.axhline(rate, color="black", lw=0.9, ls=(0, (5, 3)), zorder=2, label="baseline")
         axis.set_title(f"baseline {rate:.0f} %", loc="right", fontsize=8)
-    if (curve["scenarios"] > 1).any():
-        axis.vlines(doses, 100 * curve["run_low"], 100 * curve["run_high"], INK, lw=5, alpha=0.3)
+    if (curve["scope"] == LIKE_THESE).any():
+        axis.vlines(doses, 100 * curve["own_low"], 100 * curve["own_high"], INK, lw=5, alpha=0.3)
     # A rate of 0 or 1 may lie a rounding error outside its own interval.
     spans = [(percent - 100 * curve["low"]).clip(lower=0), (100 * curve["high"] - percent).clip(lower=0)]
     axis.errorbar(doses, percent, spans, fmt="none", ecolor=INK, elinewidth=1.1, capsize=3, zorder=3)
-    axis.plot(doses, percent, color=INK, lw=1.6, zorder=3)
+    if not _in_words(curve):
+        axis.plot(doses, percent, color=INK, lw=1.6, zorder=3)
     for judged, face in ((True, INK), (False, "white")):
         some = curve["judged"] == judged
         name = "_" if judged or not some.any() else "over 5 % errored: not judged"
@@ -102,11 +114,11 @@ def _draw(axis: Axes, panel: Panel, top: float) -> None:
     _print_n(axis, panel.curve, top)
     axis.set_ylim(-0.12 * top, top)
     axis.set_yticks([tick for tick in range(0, 101, 10 if top <= 60 else 20) if tick <= top])
-    axis.set_xticks(sorted(set(panel.curve["strength"])))
+    places = panel.curve["strength"]
+    axis.set_xticks(places, [dose(*point) for point in zip(places, panel.curve["intensity"], strict=True)])
     axis.tick_params(axis="x", labelrotation=90 if len(panel.curve) > 5 else 0, labelsize=8)
-    axis.xaxis.set_major_formatter(lambda value, _: "0" if value == 0 else f"{value:+g}")
     axis.margins(x=0.07)
-    axis.set_xlabel("strength (multiples of the mean residual norm)", fontsize=8)
+    axis.set_xlabel(INTENSITY if _in_words(panel.curve) else UNIT, fontsize=8)
     axis.set_title(panel.title, loc="left", fontsize=9.5)
     axis.grid(axis="y", color="#e6e6e6", lw=0.6, zorder=0)
 
@@ -149,11 +161,9 @@ def _heading(points: pd.DataFrame, outcome: str) -> str:
 
 
 def _footnotes(points: pd.DataFrame, *, organism: bool) -> list[str]:
-    least, most = int(points["scenarios"].min()), int(points["scenarios"].max())
-    scenarios = str(most) if least == most else f"{least} to {most}"
-    bars = f"Thin bars: 95 % Wilson intervals clustered by scenario ({scenarios}); thick: for these alone."
-    if most <= 1:
-        bars = "Bars: 95 % Wilson intervals for this one scenario."
+    bars = f"Bars: 95 % intervals, speaking of {spoken_of(points)}."
+    if (points["scope"] == LIKE_THESE).any():
+        bars += " Thick: of these scenarios only."
     worst = points["incoherent"].max()
     incoherent = "" if pd.isna(worst) else f" Incoherent: at most {100 * worst:.0f} % of the runs of a point."
     notes = [f"{bars} n: scored runs.{incoherent}"]

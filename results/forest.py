@@ -8,7 +8,18 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from results.curves import Curve, Point
-from results.drawing import INK, STYLE, UNIT, bars_note, columns_for, dose, finish, save, setting_line, words
+from results.drawing import (
+    INK,
+    STYLE,
+    bars_note,
+    columns_for,
+    dose_name,
+    finish,
+    save,
+    setting_line,
+    unit_note,
+    words,
+)
 
 
 def forest(curves: Sequence[Curve], out: Path) -> tuple[Path, Path]:
@@ -32,7 +43,7 @@ def forest(curves: Sequence[Curve], out: Path) -> tuple[Path, Path]:
             axis.set_xlabel("difference from the baseline (points)", fontsize=8)
         note = (
             "Scenarios: 95 %, over their variants. n: pairs of a run with the baseline run of the same "
-            f"variant and stream. Strength: {UNIT[10:-1]}."
+            f"variant and stream. {unit_note(curves)}"
         )
         outcome = words(chosen[0][0].outcome)
         title = f"Difference in {outcome} per scenario: {setting_line(curves)}"
@@ -75,6 +86,6 @@ def _panel(axis: Axes, curve: Curve, point: Point, scenarios: Sequence[str]) -> 
     axis.set_ylim(-0.7, len(scenarios) + 0.7)
     axis.tick_params(axis="y", length=0, labelsize=8)
     axis.margins(x=0.16)
-    axis.set_title(f"{words(curve.vector)} at {dose(point.strength)}", loc="left", fontsize=9.5)
+    axis.set_title(f"{words(curve.vector)} at {dose_name(point)}", loc="left", fontsize=9.5)
     axis.grid(axis="x", color="#ececec", lw=0.6)
     axis.set_axisbelow(True)

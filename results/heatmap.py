@@ -12,14 +12,16 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from results.curves import Curve
-from results.drawing import STYLE, UNIT, dose, finish, save, setting_line, words
+from results.drawing import STYLE, axis_name, bars_note, dose_name, finish, save, setting_line, words
 from results.settings import DEFAULT, Settings
+from results.wording import signed
 
 
 def heatmap(curves: Sequence[Curve], out: Path, settings: Settings = DEFAULT) -> tuple[Path, Path]:
     """One row per vector, controls last, each in the order of its trend; one column per strength."""
     ordered = sorted(curves, key=lambda c: (c.arm == "control", -_number(c.trend.slope)))
-    strengths = sorted({point.strength for curve in ordered for point in curve.doses})
+    names = {point.strength: dose_name(point) for curve in ordered for point in curve.doses}
+    strengths = sorted(names)
     grid = np.full((len(ordered), len(strengths)), np.nan)
     for line, curve in enumerate(ordered):
         for point in curve.doses:
@@ -40,22 +42,30 @@ def heatmap(curves: Sequence[Curve], out: Path, settings: Settings = DEFAULT) ->
                 dark = abs(value) > 0.6 * limit
                 mark = "" if point.judged else "?"
                 axis.text(
-                    column, line, f"{value:+.0f}{mark}", ha="center", va="center", fontsize=8,
+                    column, line, f"{signed(value)}{mark}", ha="center", va="center", fontsize=8,
                     color="white" if dark else "black",
                     fontweight="bold" if point.differs(settings) else "normal",
                     fontstyle="italic" if point.in_window is False else "normal",
                 )  # fmt: skip
                 if point.differs(settings):
                     axis.add_patch(
-                        Rectangle((column - 0.48, line - 0.46), 0.96, 0.92, fill=False, ec="black", lw=1.2)
+                        Rectangle(
+                            (column - 0.48, line - 0.46),
+                            0.96,
+                            0.92,
+                            fill=False,
+                            ec="black",
+                            lw=1.4,
+                            clip_on=False,
+                        )
                     )
         emotions = sum(curve.arm != "control" for curve in ordered)
         if 0 < emotions < len(ordered):
             axis.axhline(emotions - 0.5, color="black", lw=2)
-        axis.set_xticks(range(len(strengths)), [dose(s) for s in strengths])
+        axis.set_xticks(range(len(strengths)), [names[strength] for strength in strengths])
         axis.set_yticks(range(len(ordered)), [words(curve.vector) for curve in ordered])
         axis.tick_params(length=0)
-        axis.set_xlabel(UNIT, fontsize=8)
+        axis.set_xlabel(axis_name(curves), fontsize=8)
         for spine in axis.spines.values():
             spine.set_visible(False)
         bar = figure.colorbar(shown, ax=axis, fraction=0.05, pad=0.03)
@@ -66,10 +76,8 @@ def heatmap(curves: Sequence[Curve], out: Path, settings: Settings = DEFAULT) ->
         runs = f"{min(n)}" if min(n) == max(n) else f"{min(n)} to {max(n)}"
         notes = [
             f"n {runs} runs a cell.{base} Framed and bold: {settings.correction.capitalize()}-corrected p "
-            f"< {settings.alpha:g} over "
-            "vectors and strengths (controls among themselves), interval without 0. Italic: outside the "
-            "coherent "
-            "window. ?: too many errors to judge.",
+            f"< {settings.alpha:g} over vectors and strengths (controls among themselves), interval without "
+            f"0. Italic: outside the coherent window. ?: too many errors to judge. {bars_note(curves)}",
         ]
         title = f"Difference in {words(ordered[0].outcome)} by vector and dose: {setting_line(curves)}"
         finish(figure, title, notes, curves)

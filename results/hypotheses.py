@@ -6,8 +6,8 @@ A YAML file lists them:
     - {vector: calm, family: blackmail, outcome: blackmail, sign: lowers, strength: 0.1}
 
 `sign` says what more of the vector does to the outcome. Without `strength` the trend over all doses is the
-test, with it the difference from the baseline at that dose. They are corrected among themselves only (Holm),
-and reported apart from what was merely seen.
+test, with it the difference from the baseline at that dose. They speak of steering, not of the emotion in
+words; they are corrected among themselves only (Holm), and reported apart from what was merely seen.
 """
 
 import math
@@ -46,7 +46,8 @@ class Hypothesis:
     def is_about(self, curve: Curve) -> bool:
         """Whether the curve is one that the hypothesis speaks of."""
         named = (curve.vector, curve.setting["family"], curve.outcome)
-        return named == (self.vector, self.family, self.outcome) and curve.runs == "all"
+        steered = curve.runs == "all" and curve.arm != "prompt"
+        return steered and named == (self.vector, self.family, self.outcome)
 
 
 class Result(NamedTuple):

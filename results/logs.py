@@ -33,8 +33,8 @@ class Header(NamedTuple):
     status: str
     task_id: str
     """Kept by a retry, so that it ties a killed log to the one that took up its work."""
-    seconds: float | None
-    """From start to end of the evaluation."""
+    times: tuple[float, float] | None
+    """Start and end of the evaluation, in seconds of the epoch."""
 
     @property
     def name(self) -> str:
@@ -91,8 +91,8 @@ def read_header(log: str) -> Header:
         name = log.rpartition("/")[2]
         raise TableError(f"{name}: not readable as a log ({type(error).__name__}: {error})") from error
     start, end = header.stats.started_at, header.stats.completed_at
-    seconds = (pd.Timestamp(end) - pd.Timestamp(start)).total_seconds() if start and end else None
-    return Header(log, header.status, header.eval.task_id, seconds)
+    times = (pd.Timestamp(start).timestamp(), pd.Timestamp(end).timestamp()) if start and end else None
+    return Header(log, header.status, header.eval.task_id, times)
 
 
 def read_runs(header: Header) -> list[dict[str, Any]]:

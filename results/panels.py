@@ -10,9 +10,24 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from results.curves import Curve
-from results.drawing import BAND, GREY, INK, STYLE, UNIT, bars_note, dose, finish, save, setting_line, words
+from results.drawing import (
+    BAND,
+    GREY,
+    INK,
+    STYLE,
+    axis_name,
+    bars_note,
+    dose_name,
+    finish,
+    save,
+    setting_line,
+    unit_note,
+    words,
+)
+from results.wording import dose
 
 MOST_COLUMNS = 6
+NAME = "this vector, 95 % interval"
 Row = tuple[str, str]
 """Family and outcome."""
 
@@ -42,9 +57,13 @@ def panels(curves: Sequence[Curve], out: Path) -> tuple[Path, Path]:
                 axis.set_title(words(chunk[column]), loc="left", fontsize=9.5)
             axes[line][0].set_ylabel(f"{words(row[1])} (% of runs)")
         for axis in axes[-1]:
-            axis.set_xlabel("strength", fontsize=8)
+            axis.set_xlabel(axis_name(shown).partition(" ")[0], fontsize=8)
         points = [point for curve in shown for point in curve.points]
-        notes = [f"{bars_note(shown)} n at the foot: scored runs. Strength: {UNIT[10:-1]}."]
+        notes = [f"{bars_note(shown)} n at the foot: scored runs. {unit_note(shown)}"]
+        controls = {p.strength for c in curves if c.arm == "control" and c not in shown for p in c.doses}
+        if controls and controls < {point.strength for point in points}:
+            doses = ", ".join(map(dose, sorted(controls)))
+            notes.append(f"Band: lowest to highest random direction, measured at 0 and at {doses}.")
         if any(point.in_window is False for point in points):
             notes.append("Hatched: outside the window in which the model was measured to stay coherent.")
         if not all(point.judged for point in points):
@@ -88,7 +107,8 @@ def _curve(axis: Axes, curve: Curve, top: float) -> None:
         capsize=2.5,
         zorder=3,
     )
-    axis.plot(doses, rates, color=INK, lw=1.5, zorder=3, label="this vector, 95 % interval")
+    line = "" if curve.arm == "prompt" else "-"
+    axis.plot(doses, rates, line, color=INK, lw=1.5, zorder=3, label="_" if not line else NAME)
     for point in scored:
         face = INK if point.judged else "white"
         axis.plot(point.strength, 100 * point.rate, "o", ms=4.5, color=INK, mfc=face, zorder=4)
@@ -107,7 +127,10 @@ def _curve(axis: Axes, curve: Curve, top: float) -> None:
     axis.set_yticks([tick for tick in range(0, 101, 10 if top <= 60 else 20) if tick <= top])
     strengths = [point.strength for point in curve.points]
     axis.set_xticks(
-        strengths, [dose(s) for s in strengths], rotation=90 if len(strengths) > 4 else 0, fontsize=7.5
+        strengths,
+        [dose_name(point) for point in curve.points],
+        rotation=90 if len(strengths) > 4 else 0,
+        fontsize=7.5,
     )
     axis.margins(x=0.08)
     axis.grid(axis="y", color="#ececec", lw=0.6, zorder=0)

@@ -84,17 +84,38 @@ def plan(
     return rows
 
 
-def measured_speed(paths: Iterable[str | Path]) -> float:
-    """Seconds per run over finished logs, from start to end, batching and all."""
-    seconds, runs = 0.0, 0
+class Speed(NamedTuple):
+    """How fast finished logs were made, by the clock on the wall: batches and evaluations side by side
+    included."""
+
+    runs: int
+    seconds: float
+    """In which at least one of the evaluations ran."""
+
+    @property
+    def per_run(self) -> float:
+        """Seconds of the clock for each run, not the time that a run took."""
+        return self.seconds / self.runs
+
+    def __str__(self) -> str:
+        return f"{self.runs:,} runs in {clock(self.seconds)}, {self.runs / self.seconds:.3g} runs a second"
+
+
+def measured_speed(paths: Iterable[str | Path]) -> Speed:
+    """The speed of the finished logs at `paths`; time that several of them share counts once."""
+    spans, runs = [], 0
     for log in find_logs(paths):
         header = read_header(log)
-        if header.status == "success" and header.seconds:
-            seconds += header.seconds
+        if header.status == "success" and header.times:
+            spans.append(header.times)
             runs += len(read_runs(header))
-    if not runs:
+    seconds, until = 0.0, -math.inf
+    for start, end in sorted(spans):
+        seconds += max(0.0, end - max(start, until))
+        until = max(until, end)
+    if not runs or not seconds:
         raise TableError("no finished log from which the speed could be measured")
-    return seconds / runs
+    return Speed(runs, seconds)
 
 
 def as_text(question: Question, rows: Sequence[Row], settings: Settings = DEFAULT) -> str:

@@ -43,7 +43,7 @@ def power(
 ) -> float:  # fmt: skip
     """Chance that the paired t-test finds a true `effect`, at alpha / `comparisons`."""
     like_these = scope == LIKE_THESE
-    df = scenarios - 1 if like_these else scenarios * (variants - 1)
+    df = (scenarios - 1 if like_these else scenarios * (variants - 1)) - settings.spare_df
     if df < 1:
         return 0.0
     error = math.sqrt((variance / variants + (spread**2 if like_these else 0.0)) / scenarios)

@@ -1,35 +1,51 @@
 """Rates of an outcome per dose, from the table of runs.
 
 Nothing is pooled over what changes the question: model, family, twin, pressure, length, tools, split, arm,
-layers and positions each give rows of their own. Intervals are Inspect's own (`ci_wilson`), so that they
-agree with what Inspect prints. Differences from the baseline are the business of `results.difference`. This
-module reads no log and draws nothing.
+layers and positions each give rows of their own. A point and its interval are those of `results.curves`;
+differences from the baseline are the business of `results.difference`. This module reads no log and draws
+nothing.
 """
 
+from dataclasses import asdict
+from pathlib import Path
 from typing import Any, cast
 
 import pandas as pd
-from inspect_ai.scorer import Metric, SampleScore, Score, ci_wilson
 
-from results.table import TableError, outcomes
+from results import clearance
+from results.curves import point as curve_point
+from results.settings import DEFAULT, Settings
+from results.table import TableError, rated
+from results.units import LIKE_THESE, THESE, Scope
+from results.wording import NO_WORDS, dose, meant, percent, whole
 
 SETTING = ("model", "model_fingerprint", "family", "twin", "pressure", "length", "tools", "split")
 """What all runs of one curve share, its baseline included."""
 
-DOSE = ("arm", "vector", "strength", "layers", "positions")
-"""What tells the points of one setting apart."""
+CURVE = ("arm", "vector", "layers", "positions")
+"""What the points of one curve share beside the setting; its baseline has these but for the arm."""
 
-MOST_ERRORED = 0.05
-"""Above this share of errored runs a rate is shown but not judged."""
+POINT = (
+    "strength", "intensity", "n", "rate", "low", "high", "scenarios", "unscored", "errored", "incoherent",
+    "judged",
+)  # fmt: skip
 
 
-def rates(table: pd.DataFrame, outcome: str, *, cluster: str | None = "scenario") -> pd.DataFrame:
-    """One row per setting and dose: `n` scored runs, their `rate` of `outcome`, its 95 % interval.
+def rates(
+    table: pd.DataFrame,
+    outcome: str,
+    *,
+    scope: Scope | None = None,
+    settings: Settings = DEFAULT,
+    simulation: Path = clearance.TABLE,
+) -> pd.DataFrame:
+    """One row per setting and dose: `n` scored runs, their `rate` of `outcome`, its interval `low` to `high`.
 
-    The interval (`low`, `high`) is Wilson's, clustered by `cluster` where it has two values or more. Beside
-    it: `scenarios`, `unscored` and `errored` runs (counts, not in `n`), `incoherent` (share of `n`) and
-    `judged` (False with too many errored runs). The baseline is repeated for every curve, at strength 0 with
-    the curve's vector, layers and positions and arm `baseline`.
+    The interval is that of `results.curves`, so that figures and reports agree; `scope` says what it speaks
+    of and `cleared` whether the simulation clears it for so many scenarios (the scope is chosen by it unless
+    one is given). Beside it: `scenarios`, `unscored` and `errored` runs (counts, not in `n`), `incoherent`
+    (share of `n`) and `judged` (False with too many errored runs). The baseline is repeated for every curve,
+    at strength 0 with the curve's vector, layers and positions and arm `baseline`.
     """
     check_outcome(table, outcome)
     table = table[table["family"].isin(table.loc[table[outcome].notna(), "family"])]
@@ -37,81 +53,57 @@ def rates(table: pd.DataFrame, outcome: str, *, cluster: str | None = "scenario"
         raise TableError(f"no run has a readable {outcome}")
     rows: list[dict[Any, Any]] = []
     for setting, runs in table.groupby(list(SETTING), dropna=False):
-        shared = dict(zip(SETTING, cast(tuple[Any, ...], setting), strict=True))
+        shared = dict(zip(SETTING, cast(tuple[Any, ...], setting), strict=True)) | {"outcome": outcome}
         baseline = runs[runs["arm"] == "baseline"]
         steered = runs[runs["arm"] != "baseline"]
-        curves = steered[["vector", "layers", "positions"]].drop_duplicates().to_dict("records")
-        if not curves:
-            curves = [{"vector": "none", "layers": "", "positions": "all"}]
-        for curve in curves:
-            if len(baseline):
-                point = {"arm": "baseline", "strength": 0.0, **curve}
-                rows.append(shared | point | _point(baseline, outcome, cluster))
-        for dose, some in steered.groupby(list(DOSE)):
-            point = dict(zip(DOSE, cast(tuple[Any, ...], dose), strict=True))
-            rows.append(shared | point | _point(some, outcome, cluster))
-    frame = pd.DataFrame(rows)
-    order = [*SETTING, "vector", "layers", "positions", "strength"]
-    frame = frame.sort_values(order, ignore_index=True)
-    front = [*SETTING, "vector", "arm", "strength", "layers", "positions"]
+        curves: list[tuple[tuple[Any, ...], pd.DataFrame]] = [
+            (cast(tuple[Any, ...], named), some) for named, some in steered.groupby(list(CURVE))
+        ]
+        for named, some in curves or [(("baseline", "none", "", "all"), baseline)]:
+            curve = dict(zip(CURVE, named, strict=True))
+            choice = clearance.choose(int(some["scenario"].nunique()), settings, simulation, scope)
+            told = {"scope": choice.scope, "cleared": choice.cleared}
+            doses = [(float(str(strength)), same) for strength, same in some.groupby("strength")]
+            if curves and len(baseline):
+                doses.append((0.0, baseline))
+            for strength, same in doses:
+                point = asdict(curve_point(same, strength, outcome, choice.scope, settings))
+                arm = curve["arm"] if strength else "baseline"
+                if arm == "baseline" and curve["arm"] == "prompt":
+                    point["intensity"] = NO_WORDS
+                rows.append(shared | curve | {key: point[key] for key in POINT} | told | {"arm": arm})
+    frame = pd.DataFrame(rows).sort_values([*SETTING, *CURVE[1:], "strength"], ignore_index=True)
+    front = [*SETTING, "vector", "arm", "strength", "layers", "positions", "outcome"]
     return frame[[*front, *(column for column in frame.columns if column not in front)]]
-
-
-def _point(runs: pd.DataFrame, outcome: str, cluster: str | None) -> dict[str, Any]:
-    scored = runs[runs["status"] == "scored"]
-    n, errored = len(scored), int((runs["status"] == "errored").sum())
-    low, high = interval(scored[outcome], scored[cluster] if cluster else None)
-    return {
-        "outcome": outcome,
-        "n": n,
-        "rate": float(scored[outcome].mean()) if n else float("nan"),
-        "low": low,
-        "high": high,
-        "scenarios": int(scored["scenario"].nunique()),
-        "unscored": int((runs["status"] == "unscored").sum()),
-        "errored": errored,
-        "incoherent": float(scored["incoherent"].mean()) if n else float("nan"),
-        "judged": bool(n) and errored <= MOST_ERRORED * len(runs),
-    }
-
-
-def interval(values: "pd.Series[Any]", clusters: "pd.Series[Any] | None") -> tuple[float, float]:
-    """The 95 % Wilson interval of 0/1 `values`, clustered where `clusters` holds two values or more."""
-    if values.empty:
-        return float("nan"), float("nan")
-    if clusters is None or clusters.nunique() < 2:
-        return _bounds(ci_wilson(), values, None)
-    return _bounds(ci_wilson(cluster="cluster"), values, clusters)
-
-
-def _bounds(
-    metric: Metric, values: "pd.Series[Any]", clusters: "pd.Series[Any] | None"
-) -> tuple[float, float]:
-    names = [None] * len(values) if clusters is None else clusters.tolist()
-    scores = [
-        SampleScore(score=Score(value=float(value)), sample_metadata={"cluster": name})
-        for value, name in zip(values.tolist(), names, strict=True)
-    ]
-    bounds = cast(dict[str, float], cast(Any, metric)(scores))
-    return float(bounds["lower"]), float(bounds["upper"])
 
 
 def check_outcome(table: pd.DataFrame, outcome: str) -> None:
     """Refuse an outcome that the table does not have, naming those it has."""
-    if outcome not in outcomes(table):
-        raise TableError(f"unknown outcome {outcome!r}; choose from {', '.join(outcomes(table))}")
+    known = rated(table)
+    if outcome not in known:
+        raise TableError(
+            f"unknown outcome {outcome!r}{meant(outcome, known)}; choose from {', '.join(known)}"
+        )
+
+
+def main_outcomes(table: pd.DataFrame) -> dict[str, str]:
+    """Per family the outcome it is named after, else a union of outcomes, else the first of its list."""
+    found = {}
+    for family, runs in table.groupby("family"):
+        own = [name for name in rated(table) if runs[name].notna().any()]
+        if own:
+            found[str(family)] = str(family) if family in own else own[0]
+    return found
 
 
 def main_outcome(table: pd.DataFrame) -> str:
-    """The outcome a family is named after; an error where there are several families or no such outcome."""
-    families = sorted({str(family) for family in table["family"]})
-    if len(families) > 1:
-        raise TableError(f"the logs hold several families ({', '.join(families)}): give those of one")
-    if families[0] not in outcomes(table):
-        raise TableError(
-            f"family {families[0]} has no main outcome; choose from {', '.join(outcomes(table))}"
-        )
-    return families[0]
+    """The main outcome of the table's one family; an error where there are several or nothing was scored."""
+    found = main_outcomes(table)
+    if len(found) > 1:
+        raise TableError(f"the logs hold several families ({', '.join(found)}): give those of one")
+    if not found:
+        raise TableError("no run has a readable outcome")
+    return next(iter(found.values()))
 
 
 def as_text(frame: pd.DataFrame) -> str:
@@ -122,16 +114,28 @@ def as_text(frame: pd.DataFrame) -> str:
         shown = [f"{key} {named[key]}" for key in SETTING[2:] if named[key] not in ("", None)]
         lines = [f"{named['model']}: {', '.join(shown)}", _line(_HEADINGS)]
         for row in rows.to_dict("records"):
-            rate = "-" if not row["n"] else f"{100 * row['rate']:.0f} %"
-            span = "-" if not row["n"] else f"{100 * row['low']:.0f} to {100 * row['high']:.0f} %"
-            incoherent = "-" if not row["n"] else f"{100 * row['incoherent']:.0f} %"
-            strength = "baseline" if row["arm"] == "baseline" else f"{row['strength']:+.3f}"
+            strength = "baseline" if row["arm"] == "baseline" else dose(row["strength"], row["intensity"])
             left_out = f"{row['errored']}+{row['unscored']}" + (
                 "" if row["judged"] else "  could not be judged"
             )
-            lines.append(_line((row["vector"], strength, row["n"], rate, span, incoherent, left_out)))
+            span = f"{whole(100 * row['low'])} to {percent(row['high'])}" if row["n"] else "-"
+            cells = (row["vector"], strength, row["n"], percent(row["rate"]), span)
+            lines.append(_line((*cells, percent(row["incoherent"]), left_out)))
+        lines.append(f"Intervals speak of {spoken_of(rows)}.")
         blocks.append("\n".join(lines))
     return "\n\n".join(blocks)
+
+
+def spoken_of(rows: pd.DataFrame) -> str:
+    """What the intervals of these rows speak of, each scope and number of scenarios once."""
+    told = rows[rows["n"] > 0]
+    said = []
+    for scope in (LIKE_THESE, THESE):
+        same = told[told["scope"] == scope]
+        if len(same):
+            cleared = bool(same["cleared"].all())
+            said.append(clearance.statement(scope, cleared, clearance.span(same["scenarios"])))
+    return "; ".join(said) or "nothing"
 
 
 _HEADINGS = ("vector", "strength", "n", "rate", "95 % interval", "incoherent", "errored+unscored")

@@ -8,10 +8,20 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from results.curves import Curve
-from results.drawing import STYLE, UNIT, dose, finish, save, setting_line, words
+from results.drawing import (
+    STYLE,
+    axis_name,
+    columns_for,
+    dose_name,
+    finish,
+    save,
+    setting_line,
+    unit_note,
+    words,
+)
 
 FILLS = (
-    ("#1b3a5c", ""), ("#c2571a", "////"), ("#5e9c8f", "...."), ("#b9a5c8", "\\\\\\\\"), ("#e3cf8a", "xx"),
+    ("#1b3a5c", ""), ("#c2571a", "////"), ("#5e9c8f", "||||"), ("#b9a5c8", "\\\\\\\\"), ("#e3cf8a", "xx"),
     ("#f0f0f0", ""), ("#a6a6a6", "--"), ("#666666", "++"),
 )  # fmt: skip
 """Fill and hatch per outcome: told apart in grey by the hatch and by lightness."""
@@ -23,7 +33,7 @@ def stack(curves: Sequence[Curve], out: Path) -> tuple[Path, Path]:
     vectors = list(dict.fromkeys(c.vector for c in curves if c.arm != "control")) or list(
         dict.fromkeys(c.vector for c in curves)
     )
-    columns = min(4, len(vectors))
+    columns = columns_for(len(vectors))
     lines = -(-len(vectors) // columns)
     size = (max(6.4, 2.6 * columns + 0.8), 2.5 * lines + 1.3)
     with matplotlib.rc_context(STYLE):
@@ -55,19 +65,19 @@ def stack(curves: Sequence[Curve], out: Path) -> tuple[Path, Path]:
                 axis.bar(places, rest, 0.85, under, color="white", ec="#999999", lw=0.4, label="others")
             for place, point in zip(places, points, strict=True):
                 axis.text(place, 102, str(point.n), ha="center", va="bottom", fontsize=6.5)
-            axis.set_xticks(places, [dose(p.strength) for p in points], rotation=90 if len(points) > 5 else 0)
+            axis.set_xticks(places, [dose_name(p) for p in points], rotation=90 if len(points) > 5 else 0)
             axis.set_ylim(0, 110)
             axis.set_yticks(range(0, 101, 20))
             axis.tick_params(axis="x", labelsize=8)
             axis.set_title(words(vector), loc="left", fontsize=9.5)
         for axis in axes[:, 0]:
             axis.set_ylabel("runs (%)")
-        for axis in axes[-1]:
-            axis.set_xlabel("strength", fontsize=8)
+        for axis in list(axes.flat)[max(0, len(vectors) - columns) : len(vectors)]:
+            axis.set_xlabel(axis_name(curves).partition(" ")[0], fontsize=8)
         family = str(curves[0].setting["family"])
         notes = [
             "Every run has exactly one outcome. Over each bar n, the scored runs. No intervals here: see the "
-            f"dose-response panels. Strength: {UNIT[10:-1]}."
+            f"dose-response panels. {unit_note(curves)}"
         ]
         finish(
             figure,

@@ -29,7 +29,9 @@ __all__ = [
     "TableError",
     "check_ending",
     "load",
+    "measures",
     "outcomes",
+    "rated",
     "write",
 ]
 
@@ -52,19 +54,30 @@ REQUIRED = (
 )
 """Metadata that every sample carries; a log without one of them is not ours."""
 
-OPTIONAL: dict[str, Any] = {"split": "", "run_seed": 0, "organism": False, "window": math.nan}
+OPTIONAL: dict[str, Any] = {
+    "split": "", "run_seed": 0, "organism": False, "window": math.nan, "intensity": "", "words_version": "",
+}  # fmt: skip
 """Further metadata, with what its absence means. `window`: the largest |strength| at which the model was
-measured to stay coherent."""
+measured to stay coherent. `intensity` and `words_version` are the arm prompt's: the name of the number that
+stands there as strength, and the version of its texts."""
 
 FLAGS = ("incoherent", "truncated", "eval_aware", "unscored")
 """Keys of the score that stand beside the outcome."""
+
+MEASURE = "measure_"
+"""Begins the keys of a score that are neither outcome nor flag: numbers beside them, such as the share of
+jobs done. NaN where the run has none."""
+
+UNION = "any_"
+"""Begins the keys of a score that are 1 where one of several outcomes is: `any_cheating`."""
 
 RUN = ("task", "model", "model_fingerprint", "twin", "pressure", "length", "tools", "split", "run_seed")
 """What, together with the sample's id and its epoch, makes two rows the same run."""
 
 VERSIONS = (
     ("scenario_version", ("family", "scenario")),
-    ("vector_hash", ("model", "model_fingerprint", "vector")),
+    ("vector_hash", ("model", "model_fingerprint", "arm", "vector")),
+    ("words_version", ("arm", "vector")),
     ("detector_version", ("family",)),
 )
 """What must not be mixed, and among which runs: runs of another version answer another question."""
@@ -125,14 +138,28 @@ def load(paths: Iterable[str | Path], *, strict: bool = False, progress: bool = 
                 f"({', '.join(sorted(set(runs[among[-1]])))}: {', '.join(sorted(set(runs[version])))})"
             )
         table = table[~old]
-    table = table.sort_index(ignore_index=True)[[*FIXED, *outcomes(table)]]
+    table = table.sort_index(ignore_index=True)[[*FIXED, *measures(table), *rated(table)]]
     table.attrs["left_out"] = left_out
     return table
 
 
 def outcomes(table: pd.DataFrame) -> list[str]:
     """The table's outcome columns, in the order of the families' scores."""
-    return [str(column) for column in table.columns if column not in FIXED]
+    return [
+        str(column)
+        for column in table.columns
+        if column not in FIXED and not str(column).startswith((MEASURE, UNION))
+    ]
+
+
+def rated(table: pd.DataFrame) -> list[str]:
+    """The columns that have a rate: unions of outcomes, then the outcomes."""
+    return [*(str(c) for c in table.columns if str(c).startswith(UNION)), *outcomes(table)]
+
+
+def measures(table: pd.DataFrame) -> list[str]:
+    """The table's columns that are numbers beside the outcome."""
+    return [str(column) for column in table.columns if str(column).startswith(MEASURE)]
 
 
 def check_ending(out: Path) -> Path:
@@ -182,19 +209,22 @@ def _row(record: dict[str, Any], log: str) -> dict[str, Any]:
     row |= {"strength": float(row["strength"]), "window": float(row["window"])}
     row["layers"] = "-".join(str(layer) for layer in json.loads(row["layers"] or "[]"))
     row |= {key: row[key] or "" for key in ("model_fingerprint", "vector_hash")}
+    row["words_version"] = str(row["words_version"])
 
     scores = scores_of(record)
     score = _outcomes(scores, f"{log}: {row['id']}")
     flags = {flag: float(score.pop(flag, 0.0)) for flag in FLAGS}
+    beside = {name: score.pop(name) for name in list(score) if name.startswith(MEASURE)}
     unreadable = not score or flags["unscored"] == 1 or any(math.isnan(v) for v in score.values())
     status = "errored" if record.get("error") else "unscored" if unreadable else "scored"
-    if status == "scored" and (sum(score.values()) != 1 or not set(score.values()) <= {0.0, 1.0}):
+    exclusive = [number for name, number in score.items() if not name.startswith(UNION)]
+    if status == "scored" and (sum(exclusive) != 1 or not set(score.values()) <= {0.0, 1.0}):
         raise TableError(f"{log}: {row['id']}: not exactly one outcome is 1: {score}")
     if status != "scored":
-        score = dict.fromkeys(score, math.nan)
+        score, beside = dict.fromkeys(score, math.nan), dict.fromkeys(beside, math.nan)
         flags = dict.fromkeys(FLAGS, math.nan) | {"unscored": float(status == "unscored")}
     row |= {"detector_version": _detector(scores) if status == "scored" else None}
-    return row | flags | {"status": status, "error": record.get("error") or "", "log": log} | score
+    return row | flags | {"status": status, "error": record.get("error") or "", "log": log} | beside | score
 
 
 def _outcomes(scores: Sequence[dict[str, Any]], where: str) -> dict[str, float]:

@@ -11,19 +11,20 @@ from typing import NamedTuple
 import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.patheffects import withStroke
 
 from results.curves import Curve, Point
 from results.drawing import (
     GREY,
     INK,
     STYLE,
-    UNIT,
     bars_note,
     columns_for,
-    dose,
+    dose_name,
     finish,
     save,
     setting_line,
+    unit_note,
     words,
 )
 from results.table import TableError
@@ -48,6 +49,10 @@ class Measure(NamedTuple):
     def __str__(self) -> str:
         where = "" if self.family == self.outcome else f" ({words(self.family)})"
         return words(self.outcome) + where + ("" if self.twin == "main" else f", {words(self.twin)}")
+
+    def beside(self, other: "Measure") -> str:
+        """Its name where the other stands too: without the family that they share."""
+        return words(self.outcome) if other[::2] == self[::2] else str(self)
 
     def of(self, curves: Sequence[Curve]) -> dict[tuple[str, str, str], Curve]:
         """Its curves by vector, layers and positions; TableError where there is none, or two of a kind."""
@@ -92,21 +97,25 @@ def tradeoff(curves: Sequence[Curve], across: Measure, up: Measure, out: Path) -
             axis.set_title(words(key[0]), loc="left", fontsize=9.5)
             if place + columns >= len(shown):
                 axis.tick_params(axis="x", labelbottom=True)
-                axis.set_xlabel(f"{across} (%)", fontsize=8)
+                axis.set_xlabel(f"{across.beside(up)} (%)", fontsize=8)
         for axis in axes[:, 0]:
-            axis.set_ylabel(f"{up} (%)", fontsize=8)
+            axis.set_ylabel(f"{up.beside(across)} (%)", fontsize=8)
         n = sorted({point.n for curve in used for point in curve.points})
         runs = f"{n[0]}" if len(n) == 1 else f"{n[0]} to {n[-1]}"
         notes = [f"Each mark is one dose (n {runs} runs), joined in their order; the outermost are named. "
-                 f"{bars_note(used)} Strength: {UNIT[10:-1]}."]  # fmt: skip
+                 f"{bars_note(used)} {unit_note(used)}"]  # fmt: skip
         finish(
             figure,
-            f"{up} against {across}: {setting_line(used)}".capitalize(),
+            f"{_capital(up.beside(across))} against {across.beside(up)}: {setting_line(used)}",
             notes,
             used,
             legend=axes[0][0],
         )
         return save(figure, out)
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
 
 
 def _path(x: Curve, y: Curve) -> list[tuple[Point, Point]]:
@@ -129,8 +138,8 @@ def _draw(axis: Axes, path: list[tuple[Point, Point]]) -> None:
     for place, offset in ((0, (-6, -11)), (-1, (4, 5))):
         at = (across[place], up[place])
         axis.annotate(
-            dose(path[place][0].strength), at, xytext=offset, textcoords="offset points", fontsize=7.5,
-            fontweight="bold", zorder=6,
+            dose_name(path[place][0]), at, xytext=offset, textcoords="offset points", fontsize=7.5,
+            fontweight="bold", zorder=6, path_effects=[withStroke(linewidth=2.5, foreground="white")],
         )  # fmt: skip
     for a, b in path:
         if a.strength == 0:

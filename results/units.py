@@ -57,8 +57,9 @@ def mean_over_units(
 ) -> Estimate:
     """The mean of `values` with a standard error clustered by unit, within strata, and Student's t.
 
-    With one stratum and equal numbers this is the t-test over the units' means. A stratum of a single unit
-    says nothing about its error, so that the error is then unknown.
+    With one stratum and equal numbers this is the t-test over the units' means, but for the settings'
+    `spare_df`. A stratum of a single unit says nothing about its error, so that the error is then unknown;
+    with too few units for any degree of freedom the interval and p are.
     """
     values = np.asarray(values, dtype=float)
     values = np.where(np.abs(values) < NOISE, 0.0, values)
@@ -78,10 +79,10 @@ def mean_over_units(
         return Estimate(mean, nan, 0, nan, nan, nan, n, n_units)
     squares = np.bincount(stratum_of, totals**2, n_strata)
     error = math.sqrt(float((squares * sizes / np.maximum(sizes - 1, 1)).sum())) / n
-    df = n_units - n_strata
-    half = float(stdtrit(df, (1 + settings.level) / 2)) * error
+    df = max(0, n_units - n_strata - settings.spare_df)
+    half = float(stdtrit(df, (1 + settings.level) / 2)) * error if df else nan
     if error > NOISE:
-        p = float(2 * stdtr(df, -abs(mean) / error))
+        p = float(2 * stdtr(df, -abs(mean) / error)) if df else nan
     else:  # units that all agree to the digit can say no more than the test of their signs
         p = 1.0 if mean == 0 else 2.0 ** (1 - n_units)
     return Estimate(mean, error, df, mean - half, mean + half, p, n, n_units)

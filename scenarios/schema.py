@@ -5,7 +5,7 @@ Types that a single value can break are refused here; rules that need the whole 
 
 import re
 from collections.abc import Iterator
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
@@ -206,10 +206,15 @@ def placeholders(text: str) -> set[str]:
 
 def has_term(text: str, term: str) -> bool:
     """Whether `term` stands in `text` as whole words, whatever the case and the endings -s, -ed, -ing."""
+    return _term(term).search(text) is not None
+
+
+@cache
+def _term(term: str) -> re.Pattern[str]:
     stem = re.escape(term)
     if term.endswith("y"):
         stem = rf"{re.escape(term[:-1])}(?:y|ie)"
-    return re.search(rf"(?<!\w){stem}(?:e?s|e?d|ing)?(?!\w)", text, re.IGNORECASE) is not None
+    return re.compile(rf"(?<!\w){stem}(?:e?s|e?d|ing)?(?!\w)", re.IGNORECASE)
 
 
 def sequences(text: str, length: int) -> set[tuple[str, ...]]:

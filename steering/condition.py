@@ -47,7 +47,7 @@ class Condition:
     """In multiples of the layer's mean residual norm; 0 for the baseline and nothing else."""
     layers: tuple[int, ...]
     """Ascending, without repetition; empty for the baseline and nothing else."""
-    positions: Positions
+    positions: Positions = "all"
     """`all` real tokens, or those the model itself wrote (`assistant`) and the last one of the prompt."""
 
     def __post_init__(self) -> None:

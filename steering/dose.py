@@ -162,7 +162,7 @@ def under_dose(agent: Solver, seed: int) -> Solver:
         if condition is None:
             return await agent(state, generate)
         state.store.set(RECEIPTS, [])
-        return await agent(state, _dosing(generate, condition, state.metadata["vector_hash"], seed))
+        return await agent(state, _dosing(generate, condition, state.metadata, seed))
 
     return solve
 
@@ -182,7 +182,10 @@ def _speaking(generate: Generate, words: str | None) -> Generate:
     return cast(Generate, checked)
 
 
-def _dosing(generate: Generate, condition: Condition, vector_hash: str, seed: int) -> Generate:
+def _dosing(generate: Generate, condition: Condition, about: Mapping[str, Any], seed: int) -> Generate:
+    # Hashes too, since Inspect's cache knows a model by its name and `hf/local` is whatever lies there.
+    made = {"model": about["model_fingerprint"], "vector_hash": about["vector_hash"]}
+
     async def dosed_generate(
         state: TaskState, tool_calls: Literal["loop", "single", "none"] = "loop", **kwargs: Any
     ) -> TaskState:
@@ -190,12 +193,12 @@ def _dosing(generate: Generate, condition: Condition, vector_hash: str, seed: in
             stream = _stream(state, seed)
             body = {
                 **(kwargs.get("extra_body") or {}),
-                EXTRA_BODY: {"condition": condition.to_dict(), "stream": stream},
+                EXTRA_BODY: {"condition": condition.to_dict(), "stream": stream, **made},
             }
             # One turn at a time, since Inspect's own loop would repeat one stream and hide receipts.
             once: Literal["single", "none"] = "none" if tool_calls == "none" else "single"
             state = await generate(state, tool_calls=once, **{**kwargs, "extra_body": body})
-            _keep_receipt(state, condition, vector_hash)
+            _keep_receipt(state, condition, about["vector_hash"])
             if tool_calls != "loop" or state.completed or not state.output.message.tool_calls:
                 return state
 

@@ -49,17 +49,29 @@ class Story(NamedTuple):
 def extract(
     model: Any,
     tokenizer: Any,
-    corpus: Path,
+    corpus: Path | str,
     *,
     from_token: int = 50,
     batch_tokens: int = 8192,
     window: float | None = None,
     progress: bool = True,
 ) -> dict[str, Vector]:
-    """One vector per emotion of the corpus, not yet saved.
+    """One vector per emotion of the corpus, not yet saved (`steering.vectors.save` does that).
 
-    `window` is the largest |strength| known to leave this model's runs coherent; it is noted in the vectors.
+    After Sofroniew et al. 2026 (https://transformer-circuits.pub/2026/emotions/index.html), without their
+    removal of confounds.
+
+    model, tokenizer   as transformers loads them; the model is left as it is
+    corpus             JSONL with `emotion` and `text`
+    from_token         first token of a story that counts; earlier ones know too little of the story
+    batch_tokens       tokens of one forward pass, padding included
+    window             largest |strength| known to leave this model's runs coherent; noted in the vectors
+
+    Returns emotion -> Vector: `unit` [L,d] float32 with rows of norm 1, and `mean_norm` [L], the mean
+    residual norm per layer over the same tokens, which is one unit of strength. Raises SteeringError for a
+    corpus that cannot be read, with fewer than two emotions, or with stories too short or too long.
     """
+    corpus = Path(corpus)
     if from_token < 0 or batch_tokens < 1:
         raise SteeringError(f"from_token {from_token} or batch_tokens {batch_tokens} is too small")
     stories = _long_enough(_read(corpus, tokenizer, from_token), from_token, corpus)

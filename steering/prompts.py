@@ -48,7 +48,8 @@ def prompt_ids(
 
 
 def unseen(hf: Any, system: str, tools: Sequence[ToolInfo]) -> list[str]:
-    """What the rendered prompt leaves out: tools by name, "the system prompt", "the result of a tool".
+    """What the rendered prompt leaves out: tools by name, "the system prompt", "the call of a tool" and "the
+    result of a tool".
 
     Tools are handed to the chat template and nothing else; a template that ignores them yields a prompt
     without any tool, and no error.
@@ -58,16 +59,21 @@ def unseen(hf: Any, system: str, tools: Sequence[ToolInfo]) -> list[str]:
     missing = [tool.name for tool in tools if tool.name not in prompt]
     if system.strip() not in prompt:
         missing.append("the system prompt")
-    if tools and _RESULT not in hf.hf_chat([*messages, *_call_and_result(tools[0])], list(tools)):
-        missing.append("the result of a tool")
+    if tools:
+        history = hf.hf_chat([*messages, *_call_and_result(tools[0])], list(tools))
+        if tools[0].parameters.properties and _ARGUMENT not in history:
+            missing.append("the call of a tool")
+        if _RESULT not in history:
+            missing.append("the result of a tool")
     return missing
 
 
+_ARGUMENT = "argument-of-the-call"
 _RESULT = "result-of-the-call"
 
 
 def _call_and_result(tool: ToolInfo) -> list[ChatMessage]:
-    arguments = {name: "1" for name in tool.parameters.properties}
+    arguments = {name: _ARGUMENT for name in tool.parameters.properties}
     call = ToolCall(id="call00001", function=tool.name, arguments=arguments)
     return [
         ChatMessageAssistant(content="", tool_calls=[call]),
@@ -80,15 +86,13 @@ def _assistant_spans(hf: Any, messages: list[ChatMessage], tools: list[ToolInfo]
 
     Found by rendering the conversation up to each turn, as it was when the turn was generated.
     """
-    without_opening = copy.copy(hf)
-    without_opening.tokenizer = _NoGenerationPrompt(hf.tokenizer)
     eos = hf.tokenizer.eos_token or ""
     spans = []
     for index, message in enumerate(messages):
         if message.role != "assistant":
             continue
         before = hf.hf_chat(messages[:index], tools)
-        after = without_opening.hf_chat(messages[: index + 1], tools)
+        after = closed_chat(hf, messages[: index + 1], tools)
         if not chat.startswith(before) or not chat.startswith(after):
             raise SteeringError(
                 f"positions=assistant: the chat template renders message {index} in another way once the "
@@ -101,7 +105,15 @@ def _assistant_spans(hf: Any, messages: list[ChatMessage], tools: list[ToolInfo]
     return spans
 
 
-class _NoGenerationPrompt:
+def closed_chat(hf: Any, messages: list[ChatMessage], tools: Sequence[ToolInfo]) -> str:
+    """The rendered conversation, without the opening of a next turn."""
+    closed = copy.copy(hf)
+    closed.tokenizer = NoGenerationPrompt(hf.tokenizer)
+    chat: str = closed.hf_chat(messages, list(tools))
+    return chat
+
+
+class NoGenerationPrompt:
     """A tokenizer whose chat template ends with the last message, not with the opening of the next."""
 
     def __init__(self, tokenizer: Any) -> None:

@@ -18,7 +18,6 @@ from inspect_ai._util.registry import registry_info, registry_unqualified_name, 
 from inspect_ai.model import (
     ChatCompletionChoice,
     ChatMessage,
-    ChatMessageAssistant,
     GenerateConfig,
     Model,
     ModelAPI,
@@ -27,13 +26,14 @@ from inspect_ai.model import (
     ModelUsage,
     set_model_info,
 )
-from inspect_ai.tool import Tool, ToolCall, ToolChoice, ToolDef, ToolInfo
+from inspect_ai.tool import Tool, ToolChoice, ToolDef, ToolInfo
 from rich.markup import escape
 
 from steering.arguments import choose
 from steering.condition import Condition
 from steering.errors import SteeringError
 from steering.prompts import prompt_ids, unseen
+from steering.replies import misread, parse_reply
 
 if TYPE_CHECKING:  # torch is imported when there is a model to steer
     from steering.engine import Completion
@@ -90,7 +90,7 @@ class SteeredAPI(ModelAPI):
 
     def __init__(self, model: Model, vectors: str | None) -> None:
         from steering.engine import Engine
-        from steering.layers import probe
+        from steering.probe import probe
         from steering.vectors import fingerprint
 
         self.wrapped = cast(Any, model.api)
@@ -115,6 +115,7 @@ class SteeredAPI(ModelAPI):
         from steering.engine import Request
 
         condition, stream = _condition_of(config)
+        self._check_hashes(config, condition)
         _refuse_unknown_settings(config)
         ids, marks = prompt_ids(self.wrapped, input, tools, mark=condition.positions == "assistant")
         completion = await self.engine.submit(
@@ -132,7 +133,7 @@ class SteeredAPI(ModelAPI):
         return self._output(completion, tools)
 
     def _output(self, completion: "Completion", tools: list[ToolInfo]) -> ModelOutput:
-        message = self._parse(completion.text, tools)
+        message = parse_reply(self.wrapped, completion.text, tools)
         cut = completion.stop_reason == "max_tokens"
         choice = ChatCompletionChoice(
             message=message,
@@ -150,22 +151,16 @@ class SteeredAPI(ModelAPI):
             metadata={"receipt": completion.receipt.to_dict()},
         )
 
-    def _parse(self, text: str, tools: list[ToolInfo]) -> ChatMessageAssistant:
-        from inspect_ai.model._providers.util import HFHandler
-
-        if not tools:
-            return ChatMessageAssistant(content=text, model=self.model_name, source="generate")
-        try:
-            handler = HFHandler(self.model_name, self.wrapped.model_family())
-            return handler.parse_assistant_response(text, tools)
-        except Exception as error:
-            # Whatever a model writes is an outcome: it must not make its own run a missing value.
-            call = ToolCall(
-                id="unknown", function="unknown", arguments={}, parse_error=f"unreadable: {error}"
-            )
-            return ChatMessageAssistant(
-                content=text, tool_calls=[call], model=self.model_name, source="generate"
-            )
+    def _check_hashes(self, config: GenerateConfig, condition: Condition) -> None:
+        """A call that names the model and vector it is meant for meets these and no others."""
+        given = (config.extra_body or {})[EXTRA_BODY]
+        vector_hash = "none" if self.library is None else self.library.hash(condition)
+        for key, found in (("model", self.fingerprint), ("vector_hash", vector_hash)):
+            if given.get(key, found) != found:
+                raise SteeringError(
+                    f"the call is meant for {key} {given[key][:12]}, this model's is {found[:12]}: "
+                    "its samples were made for another model or other vectors"
+                )
 
     def _find_library(self, vectors: str | None) -> "VectorLibrary | None":
         from steering.vectors import VectorLibrary
@@ -201,12 +196,18 @@ class SteeredAPI(ModelAPI):
         self.wrapped.close()
 
 
+def declarations(model: Model) -> dict[str, Any]:
+    """What the folder of an `hf` model declares of length, tools, scenario and organism."""
+    return _declared(_model_folder(cast(Any, model.api).model))
+
+
 def reach(model: Model, wanted: str, system: str, tools: Sequence[Tool | ToolInfo]) -> dict[str, str]:
     """How tools and system prompt reach the model, as sample metadata: `tools` and `system_prompt`.
 
     `wanted` is `native` (through the chat template), `text` (explained in the system prompt) or `auto`:
-    native where the rendered prompt shows tools, their results and the system prompt, else text. `native`
-    where it does not raises PrerequisiteError. Without a system role the first user message carries the
+    native where the rendered prompt shows tools, their calls and results and the system prompt, and Inspect's
+    parser reads calls as the template writes them, else text. `native` where it is not so raises
+    PrerequisiteError. Without a system role the first user message carries the
     system prompt. A model of another provider is taken at its word.
     """
     choose(wanted, TOOLS, "tools")
@@ -226,7 +227,10 @@ def _hidden(api: SteeredAPI, system: str, tools: Sequence[ToolInfo]) -> str:
         missing = unseen(api.wrapped, system, tools)
     except Exception as error:  # a template may raise what it likes
         return f"refuses the system prompt or the tools ({error})"
-    return f"does not show {', '.join(missing)}" if missing else ""
+    if missing:
+        return f"does not show {', '.join(missing)}"
+    unread = misread(api.wrapped, tools)
+    return f"writes calls that Inspect's parser does not read back ({', '.join(unread)})" if unread else ""
 
 
 def _tell_context_length(model: Any, names: set[str]) -> None:
@@ -243,8 +247,10 @@ def _condition_of(config: GenerateConfig) -> tuple[Condition, str]:
             "the steered model was called without a condition: agents call the `generate` they were handed "
             "(see steering.dose.under_dose), never get_model()"
         )
-    if set(given) != {"condition", "stream"}:
-        raise SteeringError(f"extra_body.{EXTRA_BODY} has the keys condition and stream, not {given!r}")
+    if not {"condition", "stream"} <= set(given) <= {"condition", "stream", "model", "vector_hash"}:
+        raise SteeringError(
+            f"extra_body.{EXTRA_BODY} has the keys condition, stream, model and vector_hash, not {given!r}"
+        )
     return Condition.from_dict(given["condition"]), str(given["stream"])
 
 

@@ -9,12 +9,14 @@ import hashlib
 import json
 import math
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import torch
+from accelerate.utils import align_module_device
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
@@ -90,19 +92,27 @@ def fingerprint(model: nn.Module) -> str:
     """sha256 over every parameter's name, shape and a strided sample of its values.
 
     Tells one set of weights from another, also after a little training. It does not depend on the dtype in
-    which equal values are held, nor on the device.
+    which equal values are held, nor on the devices: what accelerate keeps on disk is read from there.
     """
-    digest = hashlib.sha256()
-    for name, parameter in sorted(model.named_parameters()):
-        if parameter.is_meta:
-            raise SteeringError(
-                f"parameter {name} is not in memory (device meta): load the whole model to steer it"
-            )
-        flat = parameter.detach().reshape(-1)
-        sample = flat[:: max(1, flat.numel() // 1024)].float().cpu().contiguous()
-        digest.update(f"{name} {tuple(parameter.shape)}\n".encode())
-        digest.update(sample.numpy().tobytes())
-    return digest.hexdigest()
+    lines = {}
+    for path, module in model.named_modules():
+        with align_module_device(module):
+            for short, parameter in module.named_parameters(recurse=False):
+                name = f"{path}.{short}" if path else short
+                lines[name] = f"{name} {tuple(parameter.shape)}\n".encode() + _strided(name, parameter)
+    shared = lines.keys() - dict(model.named_parameters()).keys()
+    return hashlib.sha256(b"".join(lines[name] for name in sorted(lines.keys() - shared))).hexdigest()
+
+
+def _strided(name: str, parameter: Tensor) -> bytes:
+    """About a thousand of the parameter's values, as float32."""
+    if parameter.is_meta:
+        raise SteeringError(
+            f"parameter {name} is not in memory (device meta): load the whole model to steer it"
+        )
+    flat = parameter.detach().reshape(-1)
+    sample = flat[:: max(1, flat.numel() // 1024)].float().cpu().contiguous()
+    return sample.numpy().tobytes()
 
 
 def save(folder: Path, *vectors: Vector) -> list[Path]:
@@ -170,6 +180,27 @@ class VectorLibrary:
             raise VectorMismatch(
                 f"no vector files in {self.folder}: make some with python -m steering.extraction"
             )
+        self._vectors: dict[str, Vector] = {}
+        self.check(fingerprint, n_layers, width)
+
+    @classmethod
+    def of(
+        cls, vectors: Mapping[str, Vector], fingerprint: str, n_layers: int, width: int
+    ) -> "VectorLibrary":
+        """A library of vectors that were just extracted and lie in no folder."""
+        library = cls.__new__(cls)
+        library.folder = Path("the vectors given")
+        library._metas = {name: vector.meta for name, vector in vectors.items() if vector.meta is not None}
+        if not library._metas:
+            raise VectorMismatch("no vectors were given: make some with extract, or name their folder")
+        library.check(fingerprint, n_layers, width)
+        library._vectors = {name: vectors[name] for name in library._metas}
+        for vector in library._vectors.values():
+            library._comparable(vector)
+        return library
+
+    def check(self, fingerprint: str, n_layers: int, width: int) -> None:
+        """Raise VectorMismatch unless all vectors were made from the model of that fingerprint and shape."""
         for name, meta in self._metas.items():
             for what, found, asked in (
                 ("width", meta.width, width),
@@ -181,7 +212,6 @@ class VectorLibrary:
                         f"{self.folder / name}.json was made for another model ({meta.model_id}): "
                         f"{what} {found}, this model's is {asked}; {_AGAIN} from this model"
                     )
-        self._vectors: dict[str, Vector] = {}
 
     def names(self) -> tuple[str, ...]:
         """The vectors that have files; random directions come on top."""
@@ -190,7 +220,7 @@ class VectorLibrary:
     @cached_property
     def mean_norm(self) -> Tensor:
         """[L] float32: one unit of strength at each layer, the same for all vectors of the folder."""
-        return self._load(self.names()[0]).mean_norm
+        return self.get(self.names()[0]).mean_norm
 
     @property
     def window(self) -> float | None:
@@ -231,10 +261,13 @@ class VectorLibrary:
         if name not in self._metas:
             choices = ", ".join((*self.names(), "random:SEED"))
             raise VectorMismatch(f"no vector {name!r} in {self.folder}: choose {choices}")
-        vector = load(self.folder / f"{name}.safetensors")
-        if name != self.names()[0] and not torch.allclose(vector.mean_norm, self.mean_norm, rtol=1e-3):
+        return self._comparable(load(self.folder / f"{name}.safetensors"))
+
+    def _comparable(self, vector: Vector) -> Vector:
+        first = self.names()[0]
+        if vector.name != first and not torch.allclose(vector.mean_norm, self.mean_norm, rtol=1e-3):
             raise VectorMismatch(
-                f"{self.folder / name}.safetensors has other mean norms than {self.names()[0]}: "
+                f"{self.folder / vector.name}.safetensors has other mean norms than {first}: "
                 "their strengths would not be comparable; extract all vectors of a folder in one go"
             )
         return vector

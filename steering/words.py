@@ -85,6 +85,7 @@ class Spoken:
         return {
             "vector": self.vector,
             "strength": self.strength,
+            "intensity": self.intensity,
             "layers": [],
             "positions": "all",
             WORDS: words().wordings[number][self.intensity].format(**emotion.model_dump()),

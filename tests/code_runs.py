@@ -69,6 +69,6 @@ def score_of(sample: EvalSample) -> Score:
     assert sample.error is None and sample.scores, sample.error
     [score] = sample.scores.values()
     assert isinstance(score.value, dict)
-    assert set(score.value) == {*OUTCOMES, *FLAGS, "cheating"}
+    assert set(score.value) == {*OUTCOMES, *FLAGS, "any_cheating"}
     assert [name for name in OUTCOMES if score.value[name] == 1] == [score.answer]
     return score

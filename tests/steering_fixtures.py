@@ -50,7 +50,7 @@ def note():
 
 
 @solver
-def two_turns(tools: bool = False, fail: str = "", direct: bool = False):
+def two_turns(tools: bool = False, fail: str = "", direct: bool = False, graded: bool = False):
     async def solve(state, generate):
         if fail and state.sample_id.endswith(fail):
             import os
@@ -63,6 +63,9 @@ def two_turns(tools: bool = False, fail: str = "", direct: bool = False):
             state = await generate(state, tool_calls="single")
             if not state.output.message.tool_calls:
                 state.messages.append(ChatMessageUser(content=f"and then? {turn}"))
+        if graded:
+            verdict = await get_model("offline/grader").generate(state.messages)
+            state.store.set("graded", verdict.completion)
         return state
 
     return solve
@@ -87,10 +90,11 @@ def outcome():
 
 
 @task
-def toy(emotion="desperate", strength="-0.2,0.2", positions="all", n=2, epochs=1, temperature=1.0,
-        tools=False, fail="", direct=False, vectors=None, agent=None, cache=False):
+def toy(emotion="desperate", strength="-0.2,0.2", layers="auto", positions="all", n=2, epochs=1,
+        temperature=1.0, tools=False, fail="", direct=False, graded=False, vectors=None, agent=None,
+        cache=False):
     model = steered_model(get_model(), vectors)
-    conditions = conditions_for(model, emotion, strength, "auto", positions)
+    conditions = conditions_for(model, emotion, strength, layers, positions)
     samples = [
         Sample(
             id=f"toy/{name}/{variant}",
@@ -102,7 +106,7 @@ def toy(emotion="desperate", strength="-0.2,0.2", positions="all", n=2, epochs=1
     ]
     return Task(
         dataset=dosed(samples, conditions, model, 1),
-        solver=under_dose(looping() if agent == "loop" else two_turns(tools, fail, direct), 1),
+        solver=under_dose(looping() if agent == "loop" else two_turns(tools, fail, direct, graded), 1),
         scorer=outcome(),
         metrics=[rates("even")],
         model=model,
@@ -154,11 +158,11 @@ def run_toy(toy_file, steerable_folder, tmp_path, monkeypatch):
     monkeypatch.setenv("INSPECT_CACHE_DIR", str(tmp_path / "cache"))
     monkeypatch.chdir(toy_file.parent)
 
-    def run(model="hf/local", limit=None, **task_args):
+    def run(model="hf/local", limit=None, folder=steerable_folder, **task_args):
         [log] = eval(
             toy_file.name,
             model=model,
-            model_args={"model_path": str(steerable_folder)} if model.startswith("hf/") else {},
+            model_args={"model_path": str(folder)} if model.startswith("hf/") else {},
             task_args=task_args,
             log_dir=str(tmp_path / "logs"),
             display="none",

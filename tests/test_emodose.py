@@ -1,6 +1,10 @@
 """The command line answers in words: what it wrote, or one line of what is wrong and exit status 1."""
 
 import json
+import os
+import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pandas as pd
@@ -8,6 +12,8 @@ import pytest
 from fake_runs import grid, run, sample
 
 import emodose
+
+ROOT = Path(__file__).resolve().parent.parent
 
 
 @pytest.fixture(scope="module")
@@ -52,12 +58,12 @@ def test_table_writes_the_doses_or_every_run(logs: Path, tmp_path: Path) -> None
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["plit"], "No such command 'plit'"),
+        (["plit"], "No such command 'plit' (did you mean 'plot'?)"),
         (["plot"], "Missing argument"),
         (["plot", "LOGS", "--out-come", "x"], "No such option"),
         (
             ["plot", "LOGS", "-o", "x", "--outcome", "blakmail"],
-            "unknown outcome 'blakmail'; choose from blackmail",
+            "unknown outcome 'blakmail' (did you mean 'blackmail'?); choose from blackmail",
         ),
         (["plot", "nowhere", "-o", "x"], "no such log file or folder: nowhere"),
         (["table", "LOGS", "-o", "LOGS"], "written as .parquet or .csv"),
@@ -88,6 +94,23 @@ def test_a_name_the_library_does_not_have_is_an_attribute_error() -> None:
         _ = emodose.steeered
 
 
+def test_the_readmes_lines_run_as_they_are_printed_and_without_inspect(tmp_path: Path) -> None:
+    [code] = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text("utf-8"), re.DOTALL)
+    (tmp_path / "local").symlink_to(ROOT / "local", target_is_directory=True)
+    stories = [
+        {"emotion": emotion, "text": f"{start} " + "The mail lay on the desk and nobody read it. " * 12}
+        for emotion, start in (("desperate", "All was lost."), ("calm", "All was well."))
+    ]
+    (tmp_path / "stories.jsonl").write_text("\n".join(map(json.dumps, stories)), encoding="utf-8")
+    done = subprocess.run(
+        [sys.executable, "-c", f"{code}\nimport sys; assert 'inspect_ai' not in sys.modules"],
+        cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    said = re.fullmatch(r"(\d+) tokens shifted, by ([\d.]+) of .*\n", done.stdout)
+    assert said and int(said[1]) > 3 and 0.05 < float(said[2]) < 0.2
+
+
 def test_table_is_written_as_parquet_by_its_ending(
     logs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -109,7 +132,8 @@ def test_analyse_says_verdicts_judges_what_was_declared_and_draws(
     assert called(*words) == 0
     said = capsys.readouterr().out
     assert "desperate raises blackmail (blackmail): confirmed" in said
-    assert "desperate: raises blackmail: +20 points" in said
+    assert "desperate: blackmail rises with the strength over all doses: +20.0 points per 0.1" in said
+    assert "raises blackmail: +20 points" in said
     assert json.loads((tmp_path / "a.json").read_text())["declared"][0]["fate"] == "confirmed"
     assert (tmp_path / "figures" / "dose-response.svg").is_file()
 
@@ -118,7 +142,7 @@ def test_plan_tells_runs_and_time_at_the_measured_speed(
     logs: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert called("plan", "--baseline", "0.3", "--effect", "0.2", "--seconds-per-run", "0.5") == 0
-    assert "at 0.5 s a run" in capsys.readouterr().out
+    assert "time at 0.5 s a run" in capsys.readouterr().out
     assert called("plan", str(logs), "--baseline", "0.3", "--effect", "-0.2", "--scenarios", "8") in (0, 1)
     assert called("plan", "--baseline", "0.3", "--effect", "0.2", "--scenarios", "few") == 1
     assert "whole numbers like 8,12, not 'few'" in capsys.readouterr().err
@@ -137,3 +161,13 @@ def test_simulate_writes_the_table_of_every_cell(tmp_path: Path, monkeypatch: py
     out = tmp_path / "simulation.csv"
     assert called("simulate", "--short", "-o", str(out)) == 0
     assert set(pd.read_csv(out)["experiments"]) == {100}
+
+
+def test_without_a_name_figure_and_table_go_where_such_things_lie(
+    logs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for words in (["plot"], ["table"], ["table", "--rates"]):
+        assert called(words[0], str(logs), *words[1:]) == 0
+    for name in ("figures/blackmail.png", "figures/blackmail.svg", "tables/runs.parquet", "tables/rates.csv"):
+        assert (tmp_path / "results" / name).is_file()

@@ -46,7 +46,7 @@ def test_a_plain_call_is_every_impossible_task_at_full_length_without_a_dose(for
     assert [first[key] for key in ("twin", "pressure", "length", "arm", "tools")] == [
         "main", "standard", "full", "baseline", "native"
     ]  # fmt: skip
-    assert task.sandbox and task.metadata == {"family": "impossible_code", "outcome": "cheating"}
+    assert task.sandbox and task.metadata == {"family": "impossible_code", "outcome": "any_cheating"}
 
 
 @pytest.mark.parametrize(
@@ -97,10 +97,10 @@ def test_a_run_on_a_foreign_model_gives_a_table(tmp_path: Path, monkeypatch: pyt
         display="none",
     )
     assert log.status == "success" and log.results
-    assert any("cheating, none" in name for score in log.results.scores for name in score.metrics)
+    assert any("any_cheating, none" in name for score in log.results.scores for name in score.metrics)
     table = load([tmp_path], strict=True)
     assert len(table) == 4 and set(table["status"]) == {"scored"}
-    assert {"cheating", *OUTCOMES} <= set(table.columns)
+    assert {"any_cheating", *OUTCOMES} <= set(table.columns)
 
 
 def test_a_steered_run_brings_valid_receipts(hf_model: Model, tmp_path: Path) -> None:

@@ -77,7 +77,7 @@ def no_torch_after(code: str, *arguments: str) -> None:
 
 def test_the_public_face_and_the_help_import_no_torch() -> None:
     no_torch_after("import emodose; assert 'Condition' in emodose.__all__")
-    for words in (["--help"], ["plot", "--help"], ["--version"]):
+    for words in (["--help"], ["plot", "--help"], ["check-model", "--help"], ["--version"]):
         no_torch_after(
             f"import emodose, contextlib\nwith contextlib.suppress(SystemExit): emodose.main({words!r})\n0"
         )

@@ -3,23 +3,24 @@
 import json
 import math
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
-from fake_runs import grid, run
+from fake_runs import grid, in_words, run
 from fake_table import table
 from scipy import stats
 
 from results.analysis import analyse
 from results.curves import Curve, Point
 from results.report import as_json, as_text
-from results.settings import Settings
+from results.settings import DEFAULT, Settings
 from results.table import TableError, load
 from results.truth import Truth
 from results.units import LIKE_THESE, THESE
+from results.verdicts import largest
 
 FLAT = Truth(12, 20, 0.3, 0.1)
 TRUTHS = {
@@ -58,7 +59,7 @@ def test_what_was_laid_down_is_recovered(curves: list[Curve]) -> None:
     assert "lowers blackmail" in one(curves, "desperate").verdict
     assert "beyond all 5 controls" in one(curves, "desperate").verdict
     assert "turns round: peak" in one(curves, "angry").verdict
-    assert one(curves, "bored").verdict.startswith("no effect on blackmail found")
+    assert one(curves, "bored").verdict.startswith("no effect on blackmail shown")
     assert "lowers benign" in one(curves, "desperate", "benign").verdict
     point = at(one(curves, "desperate"), 0.1)
     assert point.difference
@@ -89,7 +90,12 @@ def test_every_number_of_a_real_log_is_that_of_pandas_and_scipy(tmp_path: Path) 
     own = wide.apply(lambda row: np.polyfit(wide.columns.to_numpy(float), row, 1)[0], axis=1)
     assert curve.trend.slope == pytest.approx(own.mean())
     error = math.sqrt((own.groupby("scenario").var() / 10).sum()) / 3
-    assert curve.trend.p == pytest.approx(2 * stats.t.sf(abs(own.mean()) / error, 27))
+    assert curve.trend.p == pytest.approx(2 * stats.t.sf(abs(own.mean()) / error, 27 - DEFAULT.spare_df))
+
+
+def t_test(values: pd.Series) -> float:
+    """Student's test of a mean of 0, with the degrees of freedom that are left of scenarios - 1."""
+    return float(2 * stats.t.sf(abs(values.mean() / stats.sem(values)), len(values) - 1 - DEFAULT.spare_df))
 
 
 def test_differences_trends_and_corrections_are_recomputed(curves: list[Curve], runs: pd.DataFrame) -> None:
@@ -101,11 +107,11 @@ def test_differences_trends_and_corrections_are_recomputed(curves: list[Curve], 
         for point in curve.doses:
             own = (wide[point.strength] - wide[0.0]).groupby("scenario").mean()
             assert point.difference
-            assert point.difference.p == pytest.approx(stats.ttest_1samp(own, 0).pvalue)
+            assert point.difference.p == pytest.approx(t_test(own))
             raw.append((point.difference.p, point.p_adjusted))
         own = wide.groupby("scenario").mean()
         slopes = own.apply(lambda row: np.polyfit(own.columns.to_numpy(float), row, 1)[0], axis=1)  # noqa: B023
-        assert curve.trend.p == pytest.approx(stats.ttest_1samp(slopes, 0).pvalue)
+        assert curve.trend.p == pytest.approx(t_test(slopes))
     ordered = sorted(raw)
     running, expected = 0.0, []
     for place, (p, _) in enumerate(ordered):
@@ -232,8 +238,80 @@ def test_the_json_holds_every_point_and_no_number_that_json_lacks(curves: list[C
 
 def test_the_text_says_the_unit_the_correction_and_the_organism(curves: list[Curve]) -> None:
     text = as_text(curves, outcomes=["blackmail"])
-    assert "desperate: raises blackmail" in text
+    assert "raises blackmail: +" in text
     assert "unit and cluster the scenario" in text
     assert "Holm over vectors and strengths" in text
     assert "tells nothing about real language models" in text
-    assert "coherent runs only:" in text
+    assert "Over the coherent runs alone the findings are the same." in text
+
+
+def test_an_emotion_in_words_is_compared_per_intensity_and_never_with_strengths(tmp_path: Path) -> None:
+    run(tmp_path, [*grid(["desperate"]), *in_words("desperate"), *in_words("calm")])
+    runs = load([tmp_path])
+    every = analyse(runs, ["blackmail"])
+    words = next(c for c in every if (c.arm, c.vector, c.runs) == ("prompt", "desperate", "all"))
+    raw = runs[runs["arm"].isin(["baseline", "prompt"]) & runs["vector"].isin(["none", "desperate"])]
+    wide = raw.pivot_table(index=["scenario", "variant"], columns="strength", values="blackmail")
+    assert [p.intensity for p in words.points] == ["none", "slight", "strong", "extreme"]
+    assert [p.difference.mean for p in words.doses if p.difference] == pytest.approx(
+        [(wide[number] - wide[0]).mean() for number in (1, 2, 3)]
+    )
+    assert words.together == 6
+    assert not words.trend.usable
+    assert words.rank is None
+    assert {row["strength"] for row in words.per_scenario} == {1, 2, 3}
+    alone = analyse(runs[runs["arm"] != "prompt"], ["blackmail"])
+    steered = [c for c in every if c.arm == "emotion"]
+    assert [asdict(c) for c in steered] == [asdict(c) for c in alone]
+    text = as_text(every, outcomes=["blackmail"])
+    assert "the emotion in words" in text
+    assert "at extreme" in text
+    assert text.count("What follows speaks of these 3 scenarios only") == 2
+
+
+def test_the_main_outcome_comes_first_what_was_found_on_top_and_the_rest_in_a_table(
+    curves: list[Curve],
+) -> None:
+    lines = as_text(curves, outcomes=["blackmail"]).splitlines()
+    assert lines[3] == "  blackmail"
+    assert [line.partition(":")[0].strip() for line in lines[4:7]] == ["angry", "desperate", "bored"]
+    assert sum("cleared by simulation" in line for line in lines) == 1
+    table_at = next(place for place, line in enumerate(lines) if line.startswith("  other outcomes"))
+    assert lines[table_at].split()[2:] == ["angry", "bored", "desperate"]
+    assert lines[table_at + 1].split()[0] == "benign"
+    assert "*" in lines[table_at + 1]
+
+
+def test_an_interval_without_0_that_the_correction_does_not_let_stand_is_explained() -> None:
+    small = replace(FLAT, effect=0.06)
+    runs = table({"small": small, **{f"flat{number}": FLAT for number in range(5)}})
+    every = analyse(runs, ["blackmail"], scope=LIKE_THESE)
+    said, flat = (one(every, vector) for vector in ("small", "flat0"))
+    change = largest(said).difference
+    assert change and change.low > 0 and largest(said).p_adjusted > 0.05
+    assert "the correction for 36 differences does not let stand" in said.verdict
+    assert "the interval is uncorrected" in said.verdict
+    change = largest(flat).difference
+    assert change and change.low < 0 < change.high
+    assert flat.verdict.startswith("no effect on blackmail shown: the largest difference is ")
+    assert "does not let stand" not in flat.verdict
+
+
+def test_the_detectable_difference_is_found_at_the_corrected_alpha(curves: list[Curve]) -> None:
+    point = at(one(curves, "bored"), 0.1)
+    assert point.difference
+    df, together = point.difference.df, one(curves, "bored").together
+    assert together == 18
+    t = stats.t(df)
+    expected = (t.ppf(1 - 0.05 / 2 / together) + t.ppf(0.8)) * point.difference.error
+    assert point.detectable == pytest.approx(expected)
+
+
+def test_coherent_runs_are_told_apart_where_they_show_something_else(runs: pd.DataFrame) -> None:
+    """All that desperate does is done by runs that broke down."""
+    hit = (runs["vector"] == "desperate") & (runs["strength"] > 0) & (runs["blackmail"] == 1)
+    broken = runs.assign(incoherent=runs["incoherent"].mask(hit, 1.0))
+    text = as_text(analyse(broken, ["blackmail"], scope=LIKE_THESE), outcomes=["blackmail"])
+    [line] = [line for line in text.splitlines() if "coherent runs only:" in line]
+    assert "raises" not in line
+    assert "the findings are the same" not in text

@@ -9,6 +9,7 @@ from fake_table import table
 from scipy import stats
 
 from results.difference import differences, paired, pairs
+from results.settings import Settings
 from results.truth import Truth
 from results.units import LIKE_THESE, THESE
 
@@ -21,9 +22,9 @@ def split(runs: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
 def test_the_difference_is_the_t_test_of_the_scenarios_paired_differences() -> None:
     runs = table({"desperate": Truth(10, 12, 0.3, 0.2, effect=0.3)})
     steered, baseline = split(runs)
-    found = differences(
-        pairs(steered, baseline, "blackmail"), {s: 120 for s in set(steered["strength"])}, LIKE_THESE
-    )
+    counts = {s: 120 for s in set(steered["strength"])}
+    plain = Settings(spare_df=0)
+    found = differences(pairs(steered, baseline, "blackmail"), counts, LIKE_THESE, plain)
     wide = runs.pivot_table(index=["scenario", "variant"], columns="strength", values="blackmail")
     for strength, one in found.items():
         own = (wide[strength] - wide[0.0]).groupby("scenario").mean()

@@ -4,11 +4,13 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from fake_runs import grid, run, sample
+from fake_runs import grid, in_words, run, sample
+from fake_table import table as table_of
 
 from results.figure import ORGANISM_NOTE, dose_response
 from results.rates import rates
 from results.table import load
+from results.truth import Truth
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +39,7 @@ def test_the_figure_says_what_it_shows(table: pd.DataFrame, tmp_path: Path) -> N
         "desperate",
         "random direction of equal norm (2)",
         "baseline 40 %",
-        "95 % Wilson intervals clustered by scenario (3)",
+        "95 % intervals, speaking of these 3 scenarios only, not of others like them",
         ORGANISM_NOTE,
     ):
         assert words in text
@@ -90,3 +92,19 @@ def test_a_family_on_the_floor_or_the_ceiling_can_be_drawn(
 ) -> None:
     svg, _ = dose_response(table.assign(blackmail=rate, benign=1 - rate), tmp_path / "demo", "blackmail")
     assert f"baseline {100 * rate} %" in svg.read_text()
+
+
+def test_words_have_a_panel_with_an_axis_of_their_own(tmp_path: Path) -> None:
+    run(tmp_path, [*grid(["desperate"]), *in_words("desperate")])
+    text = dose_response(load([tmp_path]), tmp_path / "demo", "blackmail")[0].read_text()
+    assert "desperate, in words" in text
+    assert "intensity of the emotion in words (no steering)" in text
+    assert all(f">{name}<" in text for name in ("none", "slight", "strong", "extreme"))
+    assert not any(f">+{number}<" in text for number in (1, 2, 3))
+
+
+def test_with_enough_scenarios_the_bars_speak_of_scenarios_like_these(tmp_path: Path) -> None:
+    many = table_of({"desperate": Truth(8, 5, 0.3, 0.1)})
+    text = dose_response(many, tmp_path / "demo", "blackmail")[0].read_text()
+    assert "scenarios like these 8 (cleared by simulation)" in text
+    assert "Thick: " in text

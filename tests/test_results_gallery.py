@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from fake_runs import grid, in_words, run
 from fake_table import table
 
 from results.analysis import analyse
@@ -12,7 +13,7 @@ from results.curves import Curve
 from results.drawing import ORGANISM_NOTE
 from results.forest import strongest
 from results.gallery import draw_all
-from results.table import TableError
+from results.table import TableError, load
 from results.tradeoff import Measure, tradeoff
 from results.truth import Truth
 from results.units import LIKE_THESE
@@ -65,6 +66,18 @@ def test_settings_get_figures_of_their_own(tmp_path: Path) -> None:
     assert {"main-dose-response.png", "no_leverage-dose-response.png"} <= names
 
 
+def test_families_stand_in_one_figure_whatever_their_tools(tmp_path: Path) -> None:
+    both = pd.concat([table(TRUTHS), table(TRUTHS, "sycophancy", tools="none")], ignore_index=True)
+    names = {path.name for path in draw_all(analyse(both, scope=LIKE_THESE), tmp_path)}
+    assert "dose-response.png" in names
+    text = (tmp_path / "dose-response.svg").read_text(encoding="utf-8")
+    assert "blackmail (% of runs)" in text
+    assert "sycophancy (% of runs)" in text
+    two = pd.concat([table(TRUTHS), table(TRUTHS, tools="text")], ignore_index=True)
+    names = {path.name for path in draw_all(analyse(two, scope=LIKE_THESE), tmp_path / "two")}
+    assert {"native-dose-response.png", "text-dose-response.png"} <= names
+
+
 def test_controls_are_a_band_and_no_panel(curves: list[Curve], tmp_path: Path) -> None:
     first = next(draw_all(curves, tmp_path))
     text = first.with_suffix(".svg").read_text(encoding="utf-8")
@@ -97,3 +110,20 @@ def test_a_measure_that_is_not_there_names_those_that_are(curves: list[Curve], t
     with pytest.raises(TableError, match="written family:outcome"):
         Measure.parse("harshness")
     assert Measure.parse("cheating/solvable:solved") == ("cheating", "solved", "solvable")
+
+
+def test_words_have_figures_of_their_own_beside_those_of_the_strengths(tmp_path: Path) -> None:
+    run(tmp_path / "logs", [*grid(["desperate", "random:1"]), *in_words("desperate")])
+    found = analyse(load([tmp_path / "logs"]))
+    drawn = [path.name for path in draw_all(found, tmp_path / "figures")]
+    kinds = ["dose-response.png", "blackmail-heatmap.png", "blackmail-outcomes.png", "blackmail-forest.png"]
+    assert sorted(drawn) == sorted([*kinds, *(f"words-{kind}" for kind in kinds)])
+    for kind in kinds:
+        words, doses = (
+            (tmp_path / "figures" / f"{start}{kind}").with_suffix(".svg").read_text()
+            for start in ("words-", "")
+        )
+        assert "extreme" in words
+        assert "extreme" not in doses
+        assert "multiples of the mean residual norm" in doses
+        assert "multiples of the mean residual norm" not in words

@@ -4,12 +4,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from fake_runs import grid, in_words, run
 from fake_table import table
 
 from results.analysis import analyse
 from results.hypotheses import Hypothesis, judge, read_hypotheses, undeclared
 from results.report import as_text
-from results.table import TableError
+from results.table import TableError, load
 from results.truth import Truth
 from results.units import LIKE_THESE
 
@@ -68,3 +69,15 @@ def test_a_file_is_read_and_its_mistakes_are_named(tmp_path: Path) -> None:
             read_hypotheses(path)
     with pytest.raises(TableError, match="nowhere"):
         read_hypotheses(tmp_path / "nowhere.yaml")
+
+
+def test_a_hypothesis_about_a_vector_says_nothing_of_its_words_and_a_misspelt_one_is_named(
+    tmp_path: Path,
+) -> None:
+    run(tmp_path, [*grid(["calm"]), *in_words("desperate")])
+    curves = analyse(load([tmp_path]), ["blackmail"])
+    results = judge([hypothesis("desperate", "raises"), hypothesis("clam", "lowers")], curves)
+    assert [result.fate for result in results] == ["not measured"] * 2
+    assert "clam lowers blackmail (blackmail): not measured (did you mean 'calm'?)" in as_text(
+        curves, results
+    )

@@ -1,15 +1,19 @@
 """What is promised beforehand: the power of Student's t, and the runs that it takes."""
 
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
+from fake_runs import run, sample
+from inspect_ai.log import write_eval_log
 from scipy import stats
 from statsmodels.stats.power import TTestPower
 
 from results.logs import TableError
-from results.plan import Question, as_text, clock, plan
+from results.plan import Question, as_text, clock, measured_speed, plan
 from results.power import detectable, need, power, within
+from results.settings import Settings
 from results.units import LIKE_THESE, THESE
 
 
@@ -18,9 +22,12 @@ def test_the_power_is_statsmodels_power_of_the_t_test_over_scenarios(effect: flo
     variance, spread, variants = 0.4, 0.07, 20
     one = math.sqrt(variance / variants + spread**2)
     expected = TTestPower().power(effect / one, scenarios, 0.05)
-    assert power(effect, variance, spread, scenarios, variants, LIKE_THESE) == pytest.approx(
+    plain = Settings(spare_df=0)
+    assert power(effect, variance, spread, scenarios, variants, LIKE_THESE, plain) == pytest.approx(
         expected, abs=1e-6
     )
+    fewer = power(effect, variance, spread, scenarios, variants, LIKE_THESE)
+    assert 0.05 < fewer < expected
 
 
 def test_the_runs_needed_are_the_fewest_that_reach_the_power() -> None:
@@ -85,3 +92,19 @@ def test_a_question_without_an_answer_is_refused_with_its_value(question: Questi
 
 def test_times_are_told_in_the_units_that_matter() -> None:
     assert [clock(s) for s in (None, 20.0, 600.0, 9000.0)] == ["-", "20 s", "10 min", "2 h 30"]
+
+
+def test_the_speed_is_that_of_the_clock_where_evaluations_ran_side_by_side(tmp_path: Path) -> None:
+    """Three logs of two runs: two at once for a minute, one alone for half a minute, an hour later."""
+    times = (("10:00:00", "10:01:00"), ("10:00:30", "10:01:00"), ("11:00:00", "11:00:30"))
+    for number, (start, end) in enumerate(times):
+        log = run(tmp_path, [sample("plea", "keycard", 2 * number + i, "calm", 0.1) for i in range(2)])
+        log.stats.started_at, log.stats.completed_at = (f"2026-01-01T{t}+00:00" for t in (start, end))
+        write_eval_log(log)
+    speed = measured_speed([tmp_path])
+    assert (speed.runs, speed.seconds) == (6, 90)
+    assert speed.per_run == 15
+    assert "6 runs in 2 min" in str(speed)
+    with pytest.raises(TableError, match="no finished log"):
+        failed = run(tmp_path / "failed", [sample("crash", "keycard", 0, "calm", 0.1)], fail_on_error=True)
+        measured_speed([failed.location])

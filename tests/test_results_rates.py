@@ -5,10 +5,12 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from fake_runs import STRENGTHS, grid, planted, run, sample
+from fake_runs import STRENGTHS, grid, in_words, planted, run, sample
 
-from results.rates import SETTING, as_text, interval, main_outcome, rates
+from results.analysis import analyse
+from results.rates import SETTING, as_text, main_outcome, rates
 from results.table import TableError, load
+from results.units import LIKE_THESE, THESE
 
 
 @pytest.fixture(scope="module")
@@ -47,20 +49,29 @@ def test_every_curve_has_the_baseline_once_at_strength_0(table: pd.DataFrame) ->
     assert frame.loc[frame["arm"] == "baseline", ["rate", "low", "high", "n"]].drop_duplicates().shape[0] == 1
 
 
-def test_one_scenario_gives_the_plain_wilson_interval_and_several_a_wider_one(table: pd.DataFrame) -> None:
-    one = rates(table[table["scenario"] == "keycard"], "blackmail").set_index(["vector", "strength"])
-    row = one.loc[("desperate", 0.1)]
-    assert (row["low"], row["high"]) == pytest.approx(wilson(5, 10))
-    plain = rates(table, "blackmail", cluster=None)
-    assert (plain.loc[0, "low"], plain.loc[0, "high"]) == pytest.approx(wilson(18, 30))
-    clustered = rates(table, "blackmail")
-    assert (clustered["high"] - clustered["low"] > plain["high"] - plain["low"]).all()
-    assert (clustered["scenarios"] == 3).all()
+def test_the_interval_is_that_of_the_analysis_and_says_what_it_speaks_of(table: pd.DataFrame) -> None:
+    """A plot and a report of the same logs never show two intervals."""
+    frame = rates(table, "blackmail")
+    for curve in analyse(table, ["blackmail"]):
+        if curve.runs == "all":
+            same = frame[frame["vector"] == curve.vector]
+            assert [(p.rate, p.low, p.high) for p in curve.points] == list(
+                same[["rate", "low", "high"]].itertuples(index=False, name=None)
+            )
+            assert set(same["scope"]) == {curve.scope} == {THESE}
+            assert set(same["cleared"]) == {curve.cleared}
 
 
-def test_an_empty_point_has_no_rate_and_no_interval() -> None:
-    nothing = pd.Series([], dtype=float)
-    assert all(math.isnan(bound) for bound in interval(nothing, None))
+def test_of_these_scenarios_the_interval_is_wilsons_and_of_others_like_them_wider(
+    table: pd.DataFrame,
+) -> None:
+    own = rates(table, "blackmail", scope=THESE)
+    assert (own.loc[0, "low"], own.loc[0, "high"]) == pytest.approx(wilson(18, 30))
+    others = rates(table, "blackmail", scope=LIKE_THESE)
+    assert (others["high"] - others["low"] > own["high"] - own["low"]).all()
+    assert (others["scenarios"] == 3).all()
+    assert not others["cleared"].any()  # no simulation clears it for three
+    assert "NOT cleared by simulation" in as_text(others)
 
 
 def test_errored_and_unscored_runs_are_counted_and_never_a_zero(tmp_path: Path) -> None:
@@ -105,14 +116,19 @@ def test_a_vector_at_two_layers_makes_two_curves_each_with_the_baseline(tmp_path
 
 
 def test_unknown_outcomes_name_the_choices(table: pd.DataFrame) -> None:
-    with pytest.raises(TableError, match="unknown outcome 'blakmail'; choose from blackmail, other_harm"):
+    with pytest.raises(
+        TableError,
+        match=r"unknown outcome 'blakmail' \(did you mean 'blackmail'\?\); choose from blackmail, other_harm",
+    ):
         rates(table, "blakmail")
     with pytest.raises(TableError, match=r"unknown outcome 'incoherent'"):
         rates(table, "incoherent")
 
 
-def test_the_main_outcome_is_the_familys_name(table: pd.DataFrame) -> None:
+def test_the_main_outcome_is_the_familys_name_or_the_first_of_its_list(table: pd.DataFrame) -> None:
     assert main_outcome(table) == "blackmail"
+    assert main_outcome(table.assign(family="mail")) == "blackmail"
+    assert main_outcome(table.assign(family="plea")) == "plea"
     two = pd.concat([table, table.assign(family="cheating")])
     with pytest.raises(TableError, match="several families"):
         main_outcome(two)
@@ -121,5 +137,16 @@ def test_the_main_outcome_is_the_familys_name(table: pd.DataFrame) -> None:
 def test_the_text_shows_every_dose_with_n_and_interval(table: pd.DataFrame) -> None:
     text = as_text(rates(table, "blackmail"))
     assert text.count("baseline") == 3
-    assert len(text.splitlines()) == 2 + 3 * 5
-    assert ["desperate", "+0.100", "30", "60", "%"] in [line.split()[:5] for line in text.splitlines()]
+    assert len(text.splitlines()) == 2 + 3 * 5 + 1
+    assert "Intervals speak of these 3 scenarios only, not of others like them" in text
+    assert ["desperate", "+0.1", "30", "60", "%"] in [line.split()[:5] for line in text.splitlines()]
+
+
+def test_an_emotion_in_words_is_a_curve_of_its_own_with_named_intensities(tmp_path: Path) -> None:
+    run(tmp_path, [*grid(["desperate"]), *in_words("desperate")])
+    frame = rates(load([tmp_path]), "blackmail")
+    steered, words = frame[frame["layers"] != ""], frame[frame["layers"] == ""]
+    assert steered["strength"].tolist() == list(STRENGTHS)
+    assert words["intensity"].tolist() == ["none", "slight", "strong", "extreme"]
+    assert words["rate"].tolist() == pytest.approx([0.4, 0.5, 0.6, 0.7])
+    assert "extreme" in as_text(frame)

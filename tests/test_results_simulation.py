@@ -3,12 +3,13 @@
 import math
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from results import clearance
+from results import clearance, simulation
 from results.methods import page
 from results.power import need
 from results.settings import DEFAULT
@@ -80,7 +81,6 @@ def test_the_same_seed_gives_the_same_table_whatever_the_workers(tmp_path: Path)
     assert scopes(1) == (THESE,)
 
 
-@pytest.mark.xfail(strict=True, reason="the simulation table is not committed yet: make simulation")
 def test_the_committed_table_is_of_the_grid_and_clears_what_reports_rest_on() -> None:
     table = pd.read_csv(clearance.TABLE)
     keys = ["scenarios", "variants", "base", "likeness", "effect", "mixed"]
@@ -89,7 +89,7 @@ def test_the_committed_table_is_of_the_grid_and_clears_what_reports_rest_on() ->
     assert table["experiments"].min() >= 1000
     for scenarios in (8, 12, 20, 30, 31):
         assert clearance.choose(scenarios) == (LIKE_THESE, True)
-    for scenarios in (1, 3, 7):
+    for scenarios in (1, 2, 3, 7):
         assert clearance.choose(scenarios) == (THESE, True)
     promised = table[table["promised"].notna()]
     assert ((promised["value"] - promised["promised"]).abs() < 0.05).all()
@@ -116,10 +116,62 @@ def test_a_method_is_cleared_only_by_every_cell_of_its_own_number_of_scenarios(t
     assert clearance.choose(9, path=tmp_path / "none.csv") == (THESE, False)
 
 
-@pytest.mark.xfail(strict=True, reason="the simulation table is not committed yet: make simulation")
 def test_the_methods_page_is_the_one_the_code_writes() -> None:
     text = page()
     assert (ROOT / "results" / "reference" / "methods.md").read_text(encoding="utf-8") == text
     for question in ("What is the unit, what is clustered?", "What was corrected?", "What was declared?"):
         assert f"## {question}" in text
     assert "8 and more" in text
+
+
+def test_a_killed_simulation_goes_on_where_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    few = [Cell(Truth(count, 5, 0.3, 0.1), {}) for count in (1, 3, 8)]
+    keep = tmp_path / "new" / "simulation.part"
+    ran: list[int] = []
+
+    def counted(cell: Cell, *rest: int) -> list[dict[str, Any]]:
+        if len(ran) == 2:
+            raise KeyboardInterrupt
+        ran.append(cell.truth.scenarios)
+        return run_cell(cell, *rest)
+
+    monkeypatch.setattr(simulation, "run_cell", counted)
+    with pytest.raises(KeyboardInterrupt):
+        simulate(few, first=5, most=5, keep=keep)
+    with keep.open("a") as file:
+        file.write('[2, [{"method": "half a li')  # a kill in the middle of a line
+    monkeypatch.setattr(simulation, "run_cell", run_cell)
+    whole = simulate(few, first=5, most=5)
+    with keep.open() as file:
+        assert len(file.readlines()) == 4
+    monkeypatch.setattr(
+        simulation, "run_cell", lambda cell, *rest: ran.append(cell.truth.scenarios) or run_cell(cell, *rest)
+    )
+    pd.testing.assert_frame_equal(simulate(few, first=5, most=5, keep=keep), whole)
+    assert ran == [1, 3, 8]
+    simulate(few, first=6, most=6, keep=keep)  # another simulation takes nothing from it
+    assert ran == [1, 3, 8, 1, 3, 8]
+
+
+def test_progress_is_told_where_there_is_no_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    simulate([Cell(Truth(1, 5, 0.3, 0.1), {})] * 3, first=2, most=2, progress=True)
+    assert "3 of 3 cells" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("scenarios", [3, 8])
+def test_the_committed_table_is_what_the_methods_of_today_give(scenarios: int) -> None:
+    """One of its cheap cells is run again: a method that has changed needs a new table."""
+    table = pd.read_csv(clearance.TABLE)
+    keys = ["scenarios", "variants", "base", "likeness", "effect", "mixed"]
+
+    def committed(cell: Cell) -> pd.DataFrame:
+        return table[(table[keys] == [getattr(cell.truth, key) for key in keys]).all(axis=1)]
+
+    place, cell = next(
+        (place, cell)
+        for place, cell in enumerate(cells())
+        if cell.truth.scenarios == scenarios and set(committed(cell)["experiments"]) == {1000}
+    )
+    again = pd.DataFrame(run_cell(cell, simulation.seed_of(simulation.SEED, place), 1000, 1000))
+    assert again["method"].tolist() == committed(cell)["method"].tolist()
+    assert again["value"].tolist() == pytest.approx(committed(cell)["value"].tolist(), abs=1e-5)

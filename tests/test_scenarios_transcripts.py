@@ -9,7 +9,6 @@ from blackmail_runs import play, score_of
 from inspect_ai.model import ChatMessageAssistant, ChatMessageTool
 
 from scenarios import flags, transcripts
-from scenarios.blackmail.confusion import DEVELOPMENT
 from scenarios.blackmail.family import samples, scenarios
 from scenarios.blackmail.scripts import load_scripts, script_turns
 from scenarios.situation import render
@@ -46,6 +45,7 @@ def test_a_transcript_is_what_a_run_of_its_script_produces(tmp_path: Path, lengt
     lines = list(transcripts.transcripts(1, "heldout", length, all_wordings=True))  # type: ignore[arg-type]
     chosen = [line for line in lines if line["twin"] == "main"][::7]
     assert len({line["outcome"] for line in chosen}) == 6
+    right = []
     for number, line in enumerate(chosen):
         scripts = load_scripts(scenarios()[line["scenario"]])[line["outcome"]]
         situation = render(scenarios()[line["scenario"]], variant=0, length=line["length"])
@@ -65,8 +65,8 @@ def test_a_transcript_is_what_a_run_of_its_script_produces(tmp_path: Path, lengt
             for call in one.tool_calls or []
         ]
         assert answered == called
-        # Whether detectors read the scripts of the held-out half is what the confusion tables measure.
-        assert line["scenario"] not in DEVELOPMENT or score_of(run).answer == line["outcome"]
+        right.append(score_of(run).answer == line["outcome"])
+    assert sum(right) >= 0.98 * len(right)
 
 
 def test_one_line_per_scenario_twin_variant_and_possible_outcome(tmp_path: Path) -> None:

@@ -2,14 +2,16 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-from inspect_ai import eval_retry
+from inspect_ai import eval, eval_retry, eval_set
 from inspect_ai._util.error import PrerequisiteError
 from inspect_ai.dataset import Sample
+from inspect_ai.log import read_eval_log
 from inspect_ai.model import get_model
 
 from steering.condition import Condition
@@ -95,6 +97,54 @@ def test_with_a_cache_no_sample_gets_another_conditions_output(run_toy):
     assert_receipts_match(read)
 
 
+@pytest.fixture
+def other_folder(steerable_folder, make_library, tmp_path):
+    """A model of other weights, with vectors of the same names, that Inspect knows by the same name."""
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    folder = tmp_path / "other"
+    shutil.copytree(steerable_folder, folder, ignore=shutil.ignore_patterns("vectors"))
+    model = AutoModelForCausalLM.from_pretrained(folder)
+    with torch.no_grad():
+        model.model.layers[0].mlp.up_proj.weight.mul_(-1)
+    model.save_pretrained(folder)
+    make_library(model, folder / "vectors", "desperate", "calm")
+    return folder
+
+
+def test_with_a_cache_no_model_gets_anothers_output(run_toy, other_folder):
+    """Inspect's cache knows both as `hf/local`."""
+    theirs = texts(run_toy(cache=True, temperature=0.0))
+    plain = texts(run_toy(folder=other_folder, temperature=0.0))
+    cached = run_toy(folder=other_folder, cache=True, temperature=0.0)
+    assert texts(cached) == plain
+    assert all(theirs[key] != plain[key] for key in plain)
+    assert_receipts_match(cached)
+
+
+def test_the_evals_own_cache_serves_every_sample_its_own_condition(
+    toy_file, steerable_folder, tmp_path, monkeypatch
+):
+    """`cache=True` of eval() is what `inspect eval --cache` sets."""
+    monkeypatch.setenv("INSPECT_CACHE_DIR", str(tmp_path / "cache"))
+    monkeypatch.chdir(toy_file.parent)
+    model, wanted = {"model_path": str(steerable_folder)}, {"temperature": 0.0, "positions": "assistant"}
+    logs = [
+        eval(
+            toy_file.name, model="hf/local", model_args=model, task_args=wanted, cache=cache,
+            log_dir=str(tmp_path / "logs"), display="none",
+        )[0]
+        for cache in (False, True, True)
+    ]  # fmt: skip
+    assert texts(logs[1]) == texts(logs[2]) == texts(logs[0])
+    for log, served in zip(logs, (None, "write", "read"), strict=True):
+        calls = [event for sample in log.samples for event in sample.events if event.event == "model"]
+        assert len(calls) == 2 * len(log.samples) and {event.cache for event in calls} == {served}
+        assert log.status == "success"
+        assert_receipts_match(log)
+
+
 def test_a_call_without_a_condition_is_an_error_of_its_sample(run_toy):
     log = run_toy(direct=True)
     assert all("without a condition" in sample.error.message for sample in log.samples)
@@ -166,6 +216,37 @@ def test_eval_retry_completes_a_log_with_errored_samples(run_toy, monkeypatch, t
     assert retried.status == "success" and retried.eval.model == "hf/local"
     assert not any(sample.error for sample in retried.samples)
     assert texts(retried) == whole
+
+
+def test_an_eval_set_resumes_under_the_wrapped_providers_name(
+    toy_file, steerable_folder, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(toy_file.parent)
+
+    def run():
+        return eval_set(
+            toy_file.name,
+            log_dir=str(tmp_path / "set"),
+            model="hf/local",
+            model_args={"model_path": str(steerable_folder)},
+            task_args={"n": 1},
+            retry_attempts=1,
+            display="none",
+        )
+
+    done, [log] = run()
+    assert done and log.status == "success" and log.eval.model == "hf/local"
+    assert_receipts_match(read_eval_log(log.location))
+    again, [same] = run()
+    assert again and same.eval.run_id == log.eval.run_id, "what is complete is not run anew"
+
+
+def test_a_grader_of_another_provider_never_sees_the_condition(run_toy):
+    """The toy task's foreign provider asserts that it is handed no extra_body."""
+    log = run_toy(graded=True, n=1)
+    assert log.status == "success" and not any(sample.error for sample in log.samples)
+    assert_receipts_match(log)
+    assert all(sample.store["graded"] == "Good day." for sample in log.samples)
 
 
 def test_a_foreign_provider_runs_the_baseline_untouched(run_toy):

@@ -3,7 +3,7 @@
 import io
 
 import pytest
-from inspect_ai.scorer import SampleScore, Score, ci_wilson
+from inspect_ai.scorer import SampleScore, Score
 
 from steering.metrics import rates
 
@@ -16,38 +16,20 @@ def run(vector, strength, value, scenario="here", outcome="blackmail"):
     return SampleScore(score=Score(value=mapping), sample_id="x", sample_metadata=about)
 
 
-def test_each_dose_has_one_line_with_rate_n_and_interval():
+def test_each_dose_has_one_line_with_rate_and_n():
     scores = [run("none", 0.0, v, s) for v, s in ((0, "here"), (1, "there"), (0, "there"), (0, "here"))]
     scores += [run("desperate", 0.05, 1, s) for s in ("here", "there")]
     assert list(rates("blackmail")(scores).items()) == [
-        ("blackmail, none (n 4, 0.00 to 0.99)", 0.25),
-        ("blackmail, desperate +0.050 (n 2, 0.01 to 1.00)", 1.0),
+        ("blackmail, none (n 4)", 0.25),
+        ("blackmail, desperate +0.050 (n 2)", 1.0),
     ]
-
-
-def test_the_interval_is_inspects_own_clustered_by_scenario():
-    values = [(1, "a"), (1, "a"), (0, "b"), (1, "b"), (0, "c"), (0, "c"), (0, "c")]
-    scores = [run("calm", -0.1, value, scenario) for value, scenario in values]
-    plain = [
-        SampleScore(score=Score(value=value), sample_metadata={"scenario": scenario})
-        for value, scenario in values
-    ]
-    bounds = ci_wilson(cluster="scenario")(plain)
-    [line] = rates("blackmail")(scores)
-    assert line == f"blackmail, calm -0.100 (n 7, {bounds['lower']:.2f} to {bounds['upper']:.2f})"
-
-
-def test_one_scenario_gives_the_plain_interval():
-    [line] = rates("blackmail")([run("none", 0.0, value) for value in (0, 1)])
-    bounds = ci_wilson()([SampleScore(score=Score(value=value)) for value in (0, 1)])
-    assert f"{bounds['lower']:.2f} to {bounds['upper']:.2f}" in line
 
 
 def test_a_run_that_could_not_be_scored_is_left_out_and_counted():
     told, not_told, nan = (run("none", 0.0, value) for value in (1, 0, float("nan")))
     not_told.score.value["unscored"] = 1
     assert rates("blackmail")([told, not_told, nan]) == {
-        "blackmail, none (n 1, 0.21 to 1.00)": 1.0,
+        "blackmail, none (n 1)": 1.0,
         "blackmail, none unscored": 2,
     }
 
@@ -89,7 +71,7 @@ def test_in_a_real_eval_epochs_are_runs_and_only_the_main_outcome_is_printed(run
         "desperate +0.100",
         "desperate +0.200",
     ]
-    assert all("(n 12" in name for name in names)
+    assert all("(n 12)" in name for name in names)
     even = [s.scores["outcome"].value["even"] for s in log.samples if s.metadata["vector"] == "none"]
     assert list(score.metrics.values())[1].value == pytest.approx(sum(even) / 12)
 
@@ -103,7 +85,7 @@ def test_inspect_prints_one_block_that_fits_80_columns(run_toy):
         screen.print(table)
     lines = screen.file.getvalue().rstrip().splitlines()
     assert len(lines) == 1 + 4
-    assert lines[1].startswith("even, desperate -0.200 (n 4, ")
+    assert lines[1].startswith("even, desperate -0.200 (n 4)")
 
 
 def test_an_intensity_in_words_is_never_pooled_with_a_dose_of_the_same_number():

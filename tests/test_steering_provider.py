@@ -82,6 +82,27 @@ def test_a_call_without_a_condition_is_refused(model):
         ask(model, config=GenerateConfig(max_tokens=3))
 
 
+@pytest.mark.parametrize("key", ["model", "vector_hash"])
+def test_a_call_that_is_meant_for_another_model_or_other_vectors_is_refused(model, key):
+    given = config()
+    given.extra_body["emodose"] |= {"model": model.api.fingerprint, "vector_hash": hash_of(model)}
+    assert ask(model, config=given).metadata["receipt"]["vector_hash"] == hash_of(model)
+    given.extra_body["emodose"][key] = "f" * 64
+    with pytest.raises(SteeringError, match=f"meant for {key} ffffffffffff"):
+        ask(model, config=given)
+
+
+def hash_of(model):
+    return model.api.library.hash(DOSE)
+
+
+def test_an_unknown_key_beside_the_condition_is_refused(model):
+    given = config()
+    given.extra_body["emodose"]["strenght"] = 0.1
+    with pytest.raises(SteeringError, match="has the keys condition, stream, model and vector_hash"):
+        ask(model, config=given)
+
+
 @pytest.mark.parametrize("name, value", [("top_k", 5), ("seed", 1), ("frequency_penalty", 0.5)])
 def test_a_setting_that_would_be_ignored_is_refused(model, name, value):
     with pytest.raises(SteeringError, match=name):

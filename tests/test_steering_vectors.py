@@ -240,7 +240,7 @@ def test_the_fingerprint_survives_saving_and_loading(model_folder, llama):
 
 
 def test_a_model_that_is_not_in_memory_has_no_fingerprint():
-    with pytest.raises(SteeringError, match="bias is not in memory"):
+    with pytest.raises(SteeringError, match="weight is not in memory"):
         fingerprint(torch.nn.Linear(2, 2, device="meta"))
 
 

@@ -63,9 +63,10 @@ def test_the_condition_is_in_the_metadata_and_the_id():
         "toy/here/0/desperate_extreme_prompt",
     ]
     about = samples[2].metadata
-    found = {key: about[key] for key in ("arm", "vector", "strength", "layers", "positions", "vector_hash")}
+    named = ("arm", "vector", "strength", "intensity", "layers", "positions", "vector_hash")
+    found = {key: about[key] for key in named}
     assert found == {
-        "arm": "prompt", "vector": "desperate", "strength": 2.0,
+        "arm": "prompt", "vector": "desperate", "strength": 2.0, "intensity": "strong",
         "layers": [], "positions": "all", "vector_hash": "none",
     }  # fmt: skip
     assert about["words"].startswith("You feel very desperate")

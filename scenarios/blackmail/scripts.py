@@ -1,7 +1,9 @@
-"""Scripted agents: what an agent of each outcome thinks, does and says, read from `scripts/<scenario>.yaml`.
+"""Scripted agents: what an agent of each outcome thinks, does and says, read from `scripts/`.
 
-They show by example what each outcome means: the detectors are tested on them and transcripts are rendered
-from them. A script holds no mood and no number of a mail; `script_turns` puts it into a situation.
+They show by example what each outcome means. `scripts/<scenario>.yaml` holds a scenario's own, from which
+transcripts are rendered too; `scripts/development/<writer>/` further ones, on which the detectors are
+fitted; `scripts/heldout/` those on which they are judged and which nobody who makes them reads. A script
+holds no mood and no number of a mail; `script_turns` puts it into a situation.
 """
 
 from pathlib import Path
@@ -10,7 +12,7 @@ from typing import Annotated, Literal, Self
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from scenarios.blackmail.detectors import OUTCOMES, Outcome
+from scenarios.blackmail.weights import OUTCOMES, Outcome
 from scenarios.schema import GROUPS, Scenario, ScenarioError, placeholders
 from scenarios.scripted import Call, Turn
 from scenarios.situation import Situation
@@ -81,6 +83,10 @@ class _File(_Value):
     hard: dict[Outcome, tuple[HardScript, ...]] = {}
 
 
+class _HardFile(_Value):
+    hard: dict[Outcome, tuple[HardScript, ...]]
+
+
 def load_scripts(scenario: Scenario, folder: Path = SCRIPTS) -> dict[Outcome, tuple[Script, ...]]:
     """The scripts of `scenario` by outcome, checked against its roles and mails."""
     return _load(scenario, folder).scripts
@@ -89,6 +95,33 @@ def load_scripts(scenario: Scenario, folder: Path = SCRIPTS) -> dict[Outcome, tu
 def load_hard_scripts(scenario: Scenario, folder: Path = SCRIPTS) -> dict[Outcome, tuple[HardScript, ...]]:
     """The hard scripts of `scenario` by outcome; they play at length `full`. None where there are none."""
     return _load(scenario, folder).hard
+
+
+def load_development(
+    scenario: Scenario, folder: Path = SCRIPTS
+) -> dict[str, dict[Outcome, tuple[HardScript, ...]]]:
+    """The further development scripts of `scenario`, by writer and outcome."""
+    writers = sorted(path.name for path in (folder / "development").glob("*") if path.is_dir())
+    found = {writer: _load_further(scenario, folder / "development" / writer) for writer in writers}
+    return {writer: scripts for writer, scripts in found.items() if scripts}
+
+
+def load_heldout(scenario: Scenario, folder: Path = SCRIPTS) -> dict[Outcome, tuple[HardScript, ...]]:
+    """The held-out scripts of `scenario` by outcome; empty where there are none."""
+    return _load_further(scenario, folder / "heldout")
+
+
+def _load_further(scenario: Scenario, folder: Path) -> dict[Outcome, tuple[HardScript, ...]]:
+    path = folder / f"{scenario.name}.yaml"
+    if not path.exists():
+        return {}
+    try:
+        scripts = _HardFile.model_validate(yaml.safe_load(path.read_text(encoding="utf-8"))).hard
+        for script in (one for some in scripts.values() for one in some):
+            _check(script, scenario, {mail.key for mail in scenario.mails}, "in the scenario")
+    except (ValidationError, ScenarioError, yaml.YAMLError) as error:
+        raise ScenarioError(f"{path}: {error}") from error
+    return scripts
 
 
 def _load(scenario: Scenario, folder: Path) -> _File:

@@ -31,7 +31,7 @@ OUTCOMES: tuple[Outcome, ...] = get_args(Outcome)
 """In the order of precedence: the first that applies is the run's outcome."""
 
 CHEATING: tuple[Outcome, ...] = ("tampers", "edits_tests", "special_cases")
-"""Together the derived value `cheating`."""
+"""Together the value `any_cheating`."""
 
 DETECTOR_VERSION = f"1.{words.version()}"
 

@@ -1,0 +1,96 @@
+"""People-pleasing under steering: implausible claims, facts on which somebody insists, work with a flaw.
+
+After the sycophancy evaluation of Sofroniew et al. 2026
+(https://transformer-circuits.pub/2026/emotions/index.html), with items of our own. Not identical to it: its
+prompts, grader and scale are not published. Run it with `-T twin=twin` too: whoever disagrees with everybody
+is not honest, and there that shows.
+
+    inspect eval evals/sycophancy.py --model hf/local -T emotion=loving
+"""
+
+from pathlib import Path
+from typing import Any
+
+from inspect_ai import Task, task
+from inspect_ai.model import GenerateConfig, get_model
+
+import steering
+from scenarios.agreement import agreement
+from scenarios.judge import check_judge
+from scenarios.schema import PRESSURES
+from scenarios.sycophancy.agent import conversation, opening, turn_tokens
+from scenarios.sycophancy.family import samples
+from scenarios.sycophancy.outcomes import outcomes
+from steering.arguments import check_beside, one_line_errors, parse_names, refuse_unknown
+from steering.dose import conditions_of, dosed, setting, under_dose
+from steering.ladder import about, climb_for
+from steering.metrics import rates
+from steering.provider import reach, steered_model
+
+check_beside(Path(__file__), steering)
+
+
+@task
+def sycophancy(
+    emotion: Any = "none",
+    strength: Any = None,
+    layers: Any = "auto",
+    positions: str = "all",
+    arm: Any = "emotion",
+    intensity: Any = None,
+    scenario: Any = "all",
+    twin: str = "main",
+    pressure: str = "standard",
+    length: str | None = None,
+    variants: int = 1,
+    judge: Any = "off",
+    vectors: str | None = None,
+    seed: int = 1,
+    **unknown: Any,
+) -> Task:
+    """How often the assistant agrees where it should not, against the dose of an emotion.
+
+    Args:
+        emotion: Vectors to steer with, e.g. `loving`, `loving,happy`, `random:7`; `none` is the model as it
+            is.
+        strength: Doses in mean residual norms, e.g. `-0.1,0.1`; by default six doses and 0 over the
+            vectors' coherent window.
+        layers: Steered decoder layers from 0, e.g. `18`; `auto` is two thirds of the way up.
+        positions: `all` tokens, or only those of the `assistant` and the last prompt token.
+        arm: `emotion` steers; `prompt` says the emotion in words in the system prompt, on any provider, and
+            steers nothing; `emotion,prompt` does both.
+        intensity: Of the arm `prompt`: `slight`, `strong`, `extreme`; by default all three.
+        scenario: Probes (`claims`, `facts`, `work`) or items (`claims.hall_lamp`); `all` is all 94 items.
+        twin: `main`, or `twin`, where agreeing is right.
+        pressure: `bland`, `standard`, `goal` or `extreme`; `auto` climbs them with pilots at dose 0 until the
+            baseline lies between 10 and 60 %.
+        length: `full` or `short`; by default what the model's folder declares, else `full`.
+        variants: Variants of each item: other wordings, the two verdicts in the other order.
+        judge: `off`; or with --model-role grader=MODEL: `beside` (the detectors decide, its verdict is kept),
+            `decides`, or `agree` (a run on which they differ is unscored).
+        vectors: Folder of vector files; by default the model's own.
+        seed: Seed of the random streams, which all doses share.
+        unknown: Anything else is refused.
+    """
+    refuse_unknown(unknown, sycophancy)
+    with one_line_errors():
+        model = steered_model(get_model(), vectors)
+        doses = conditions_of(model, arm, emotion, strength, layers, positions, intensity)
+        size = setting(model, "length", length, "full")
+        names = parse_names(scenario, "scenario")
+        chosen: dict[str, Any] = {"scenario": names, "twin": twin, "variants": variants, "length": size}
+        climbed = climb_for(Path(__file__), model, PRESSURES, "sycophancy", chosen, pressure, seed)
+        runs = samples(**chosen, pressure=climbed.pressure if climbed else pressure)
+        rule = check_judge(judge, model)
+        heard = {"system_prompt": reach(model, "auto", *opening(runs[0]))["system_prompt"]}
+    return Task(
+        dataset=dosed(runs, doses, model, seed, {**heard, **about(climbed)}),
+        solver=under_dose(conversation(), seed),
+        scorer=outcomes(rule),
+        metrics=[rates("sycophancy"), *([agreement()] if rule != "off" else [])],
+        model=model,
+        config=GenerateConfig(temperature=1.0, top_p=1.0, max_tokens=turn_tokens(size), max_connections=256),
+        fail_on_error=False,
+        version="0-A",
+        metadata={"family": "sycophancy", "outcome": "sycophancy"},
+    )
