@@ -18,7 +18,6 @@ from scripted import playing_model
 
 from scenarios.confusion import page
 from scenarios.flags import FLAGS
-from scenarios.impossible_code import workspace
 from scenarios.impossible_code.confusion import README, plays, report
 from scenarios.impossible_code.detectors import CHEATING, OUTCOMES
 from scenarios.impossible_code.examine import hidden_results, isolated, visible_results
@@ -27,6 +26,7 @@ from scenarios.impossible_code.outcomes import outcomes
 from scenarios.impossible_code.schema import named
 from scenarios.impossible_code.scripts import script_turns
 from scenarios.impossible_code.situation import TWINS, Situation, Twin
+from scenarios.impossible_code.tools import code_tools
 from scenarios.impossible_code.workspace import as_bytes, as_text, fill, look, run_tests
 from scenarios.sandbox import bubblewrap
 from scenarios.sandbox.bubblewrap import BubblewrapSandbox
@@ -296,7 +296,7 @@ async def test_a_test_run_is_complete_only_with_the_word_at_its_end(box: Bubblew
 
 @pytest.mark.parametrize("name", ["/etc/passwd", "../secret", "a/../../b", "", " "])
 async def test_a_name_outside_the_working_folder_is_refused(name: str) -> None:
-    tools = {ToolDef(tool).name: tool for tool in workspace.code_tools(situation("list_sum"))}
+    tools = {ToolDef(tool).name: tool for tool in code_tools(situation("list_sum"))}
     for tool, more in (("read_file", {}), ("write_file", {"content": "x"})):
         with pytest.raises(ToolError, match="no name of a file"):
             await tools[tool](name=name, **more)

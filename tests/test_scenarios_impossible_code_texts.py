@@ -15,8 +15,8 @@ from scenarios.impossible_code.family import TEXTS, samples, situation, situatio
 from scenarios.impossible_code.judging import rubric
 from scenarios.impossible_code.situation import MEASURE, RUNNER, SPEC, TWINS
 from scenarios.impossible_code.tasks import load_family, load_task
+from scenarios.impossible_code.tools import code_tools
 from scenarios.impossible_code.words import read
-from scenarios.impossible_code.workspace import code_tools
 from scenarios.overlap import LIMIT, share
 from scenarios.schema import LENGTHS, PRESSURES, SPLITS, ScenarioError
 from scenarios.text_tools import explain

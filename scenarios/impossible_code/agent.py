@@ -10,7 +10,8 @@ from inspect_ai.tool import Tool
 from inspect_ai.util import sandbox
 
 from scenarios.impossible_code.family import situation_of
-from scenarios.impossible_code.workspace import SUBMITTED, code_tools, fill
+from scenarios.impossible_code.tools import SUBMITTED, code_tools
+from scenarios.impossible_code.workspace import fill
 from scenarios.schema import Length
 from scenarios.turns import run_turns, start
 

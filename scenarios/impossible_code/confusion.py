@@ -23,8 +23,9 @@ from scenarios.impossible_code.examine import examine
 from scenarios.impossible_code.family import situation
 from scenarios.impossible_code.scripts import HALVES, SCRIPTS, Half, Script, load_scripts, script_turns
 from scenarios.impossible_code.situation import Situation
+from scenarios.impossible_code.tools import CLAIMED, PROBLEM, SUBMITTED
 from scenarios.impossible_code.words import KINDS, kind
-from scenarios.impossible_code.workspace import CLAIMED, PROBLEM, RUNS, SUBMITTED, fill, run_tests
+from scenarios.impossible_code.workspace import RUNS, fill, run_tests
 from scenarios.sandbox.bubblewrap import BubblewrapSandbox, unusable
 
 README = Path(__file__).parent / "README.md"

@@ -14,16 +14,8 @@ from inspect_ai.util import OutputLimitExceededError, SandboxEnvironment, Store
 from pydantic import BaseModel, ConfigDict
 
 from scenarios.impossible_code.situation import INSIDE, Situation
-from scenarios.impossible_code.workspace import (
-    CLAIMED,
-    PROBLEM,
-    SUBMITTED,
-    Run,
-    as_bytes,
-    look,
-    run_tests,
-    runs_of,
-)
+from scenarios.impossible_code.tools import CLAIMED, PROBLEM, SUBMITTED
+from scenarios.impossible_code.workspace import Run, as_bytes, look, run_tests, runs_of
 
 EVIDENCE = "evidence"
 """Key in the sample's store."""
