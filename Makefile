@@ -1,5 +1,5 @@
 # One command each; every target sets up .venv by itself. PYTHON=... chooses the interpreter.
-.PHONY: help setup sandbox demo test calibration calibrate-linked calibrate-others organism simulation
+.PHONY: help setup sandbox demo test bench calibration calibrate-linked calibrate-others organism simulation
 .DEFAULT_GOAL := help
 
 USABLE := import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))
@@ -15,6 +15,7 @@ export HF_HUB_OFFLINE ?= 1
 help:
 	@echo "make demo         one dose-response figure on the bundled organism (minutes, CPU)"
 	@echo "make test         format, lint, types, tests"
+	@echo "make bench        how fast it is, as ratios: many conditions in one batch, today's practice (ten minutes)"
 	@echo "make calibration  the full measurement behind results/reference (long)"
 	@echo "make organism     train the bundled organism anew and extract its vectors (35 minutes)"
 	@echo "make simulation   are the statistics right? coverage, false positives, power (20 CPU-minutes)"
@@ -70,6 +71,9 @@ organism: $(READY)
 	$(BIN)/python -m scenarios.stories.organism_corpus $(TEXTS)/extraction.jsonl --split extraction --per-topic 12
 	$(BIN)/python -m steering.extraction $(ORGANISM) $(TEXTS)/extraction.jsonl $(ORGANISM)/vectors \
 	  --from-token 20 --window 0.3
+
+bench: $(READY)
+	$(BIN)/python -m steering.benchmark -o results/reference/bench
 
 # The sandbox's tests need bubblewrap; without it they are reported as skipped, by name.
 sandbox:

@@ -19,13 +19,13 @@ from inspect_ai.tool import ToolInfo
 
 from steering.condition import Condition
 from steering.dose import DEFAULT_WINDOW
-from steering.engine import Request
 from steering.errors import SteeringError
 from steering.layers import decoder_layers, default_layer
 from steering.probe import probe
 from steering.prompts import prompt_ids
 from steering.provider import SteeredAPI, reach, steered_model
 from steering.receipt import check
+from steering.request import Request
 from steering.session import steered
 from steering.vectors import VectorLibrary
 

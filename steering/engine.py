@@ -1,84 +1,46 @@
-"""Steered generation: batches whose rows have conditions, lengths and random streams of their own.
+"""Steered generation: many requests at a time, each with a condition, settings and random stream of its own.
 
-`run` generates one batch with the model's own `generate`; `submit` hands a request to one background thread,
-which starts at once when it is idle and otherwise takes whatever has gathered meanwhile. Each completion
-brings the receipt of its row. Prompts arrive as token ids: chat templates, tools and parsing are the
-caller's business.
+`submit` hands a request to a background thread that starts at once when it is idle; `run` waits for a list of
+them. Each completion brings the receipt of its row. Prompts arrive as token ids: chat templates, tools and
+parsing are the caller's business. How rows are generated is in `steering.loop` and `steering.batch`, who runs
+when in `steering.worker`.
 """
 
 import asyncio
+import logging
 import threading
-import time
-from collections.abc import Sequence
-from concurrent.futures import Future
-from contextlib import suppress
-from dataclasses import dataclass
-from queue import Empty, SimpleQueue
-from typing import Any, Literal
+from collections.abc import Iterable, Sequence
+from typing import Any
 from weakref import WeakKeyDictionary
 
-import torch
-from torch import Tensor, nn
-from transformers import GenerationConfig, LogitsProcessorList, StoppingCriteriaList
+from torch import nn
 
-from steering.cache import roomy_cache
-from steering.condition import Condition
+from steering.batch import Batch
 from steering.errors import SteeringError
-from steering.hooks import Trace, steered
-from steering.layers import shape_of
-from steering.receipt import Receipt
-from steering.sampling import RowSampler, StopStrings
+from steering.line import Line, Waiting
+from steering.loop import Loop
+from steering.memory import cache_budget
+from steering.request import Completion, Request
+from steering.row import Row
+from steering.trial import Verdict, tried
 from steering.vectors import NO_HASH, VectorLibrary
+from steering.worker import Runner, Worker
 
+_LOG = logging.getLogger(__name__)
 # Hooks sit on the model itself, so two engines that share one must never run at once.
 _LOCKS: WeakKeyDictionary[nn.Module, threading.Lock] = WeakKeyDictionary()
-
-
-@dataclass(frozen=True)
-class Request:
-    """One generation."""
-
-    prompt_ids: Sequence[int]
-    assistant_mask: Sequence[bool]
-    """Which prompt tokens the model itself wrote in earlier turns. Read for positions=assistant."""
-    condition: Condition
-    stream: str
-    """Name of the random stream; equal names draw equal numbers."""
-    temperature: float
-    top_p: float
-    max_tokens: int
-    stop: tuple[str, ...] = ()
-
-    @property
-    def sampling(self) -> tuple[float, float, int, tuple[str, ...]]:
-        """What all rows of a batch share."""
-        return self.temperature, self.top_p, self.max_tokens, self.stop
-
-
-@dataclass(frozen=True)
-class Completion:
-    """What came of a request."""
-
-    ids: list[int]
-    """The generated tokens, the end-of-sequence token included where there is one."""
-    text: str
-    """Without special tokens; a stop string is left in it."""
-    stop_reason: Literal["stop", "max_tokens"]
-    prompt_tokens: int
-    generated_tokens: int
-    receipt: Receipt
-    seconds: float
-    """Of the whole batch."""
-
-
-@dataclass(frozen=True, eq=False)
-class _Waiting:
-    request: Request
-    future: Future[Completion]
+_VERDICTS: WeakKeyDictionary[nn.Module, Verdict] = WeakKeyDictionary()
+_UNKNOWN_BUDGET = {"cpu": 2**16}
+"""Tokens in the cache where the size of one is not known, by device; elsewhere twice as many."""
 
 
 class Engine:
-    """Generates with one model, which it neither loads nor copies."""
+    """Generates with one model, which it neither loads nor copies.
+
+    max_rows     rows that run at a time
+    max_tokens   rows times the longest prompt with its new tokens: what the key-value cache must hold; by
+                 default what fits into a share of the free memory
+    """
 
     def __init__(
         self,
@@ -86,163 +48,107 @@ class Engine:
         tokenizer: Any,
         library: VectorLibrary | None = None,
         *,
-        max_rows: int = 256,
-        max_batch_tokens: int | None = None,
+        max_rows: int = 512,
+        max_tokens: int | None = None,
     ) -> None:
         self.model = model
         self.tokenizer = tokenizer
         self.library = library
         self.max_rows = max_rows
-        self.max_batch_tokens = max_batch_tokens or (2**16 if model.device.type == "cpu" else 2**17)
-        """Rows times the longest prompt with its new tokens: what the key-value cache must hold."""
-        self._width = shape_of(model).width
+        self.max_tokens = max_tokens
         self._context = getattr(model.config.get_text_config(), "max_position_embeddings", None)
         self._eos_ids = _eos_ids(model, tokenizer)
         self._lock = _LOCKS.setdefault(model, threading.Lock())
-        self._queue: SimpleQueue[_Waiting | None] = SimpleQueue()
-        self._thread: threading.Thread | None = None
-        self._starting = threading.Lock()
+        self._line = Line()
+        self._is_open = True
 
     async def submit(self, request: Request) -> Completion:
-        """Generate in the background thread, in a batch with whatever else waits."""
-        self.check(request)
-        with self._starting:
-            if self._thread is None:
-                self._thread = threading.Thread(target=self._work, name="steering-engine", daemon=True)
-                self._thread.start()
-        waiting = _Waiting(request, Future())
-        self._queue.put(waiting)
+        """Generate in the background, beside whatever else runs. Cancelling frees the row."""
+        [waiting] = self._enqueue([request])
         return await asyncio.wrap_future(waiting.future)
 
+    def run(self, requests: Sequence[Request]) -> list[Completion]:
+        """Generate all of these, in order; the first error is raised."""
+        return [waiting.future.result() for waiting in self._enqueue(requests)]
+
     def close(self) -> None:
-        """Let the background thread end once nothing waits any more."""
-        self._queue.put(None)
+        """Take no more requests. Those already taken are finished."""
+        self._is_open = False
 
     def check(self, request: Request) -> None:
         """Raise SteeringError for a request that could not be generated as asked."""
         prompt, new = len(request.prompt_ids), request.max_tokens
-        if prompt < 1 or new < 1:
-            raise SteeringError(f"{prompt} prompt tokens and max_tokens {new}: expected at least one of each")
-        if len(request.assistant_mask) != prompt:
-            marks = len(request.assistant_mask)
-            raise SteeringError(f"assistant_mask has {marks} entries for {prompt} prompt tokens")
-        if not request.temperature >= 0 or not 0 < request.top_p <= 1:
+        if self._context is not None and request.need > self._context:
             raise SteeringError(
-                f"temperature {request.temperature} and top_p {request.top_p}: "
-                "expected temperature >= 0 and 0 < top_p <= 1"
-            )
-        if self._context is not None and prompt + new > self._context:
-            raise SteeringError(
-                f"a prompt of {prompt} tokens and max_tokens {new} need {prompt + new} positions, "
+                f"a prompt of {prompt} tokens and max_tokens {new} need {request.need} positions, "
                 f"the model has {self._context}: lower max_tokens or shorten the conversation"
             )
         if not request.condition.is_baseline and self.library is None:
             raise SteeringError(f"no vectors for this model, so {request.condition.slug} cannot be given")
 
-    def run(self, requests: Sequence[Request]) -> list[Completion]:
-        """Generate one batch in order; the requests share temperature, top_p, max_tokens and stop strings."""
-        if not requests:
-            return []
-        settings = {request.sampling for request in requests}
-        if len(settings) > 1:
-            raise SteeringError(f"one batch cannot mix sampling settings: {sorted(settings)}")
+    def _enqueue(self, requests: Iterable[Request]) -> list[Waiting]:
+        if not self._is_open:
+            raise SteeringError("the engine is closed")
+        waiting = []
         for request in requests:
             self.check(request)
-        with self._lock, torch.inference_mode():
-            return self._generate(requests)
+            waiting.append(Waiting(request))
+        if waiting and self._line.join(waiting):
+            threading.Thread(target=self._serve, name="steering-engine").start()
+        return waiting
 
-    def _generate(self, requests: Sequence[Request]) -> list[Completion]:
-        began = time.monotonic()
-        temperature, top_p, max_tokens, stop = requests[0].sampling
-        input_ids, attention_mask, prompt_mask = self._pad(requests)
-        deltas = self._deltas([request.condition for request in requests])
-        streams = [request.stream for request in requests]
-        sampler = RowSampler(streams, temperature, top_p, max_tokens, self._eos_ids)
-        stopping = StoppingCriteriaList()
-        if stop:
-            stopping.append(StopStrings(sampler, stop, self._decode, input_ids.shape[1]))
-        # The sampler has the last word; these are set lest the model's own temperature, top_p or top_k apply.
-        config = GenerationConfig(  # type: ignore[no-untyped-call]
-            do_sample=False,
-            temperature=1.0,
-            top_p=1.0,
-            top_k=50,
-            num_beams=1,
-            max_new_tokens=max_tokens,
-            eos_token_id=self._eos_ids or None,
-            pad_token_id=self._pad_id,
+    def _serve(self) -> None:
+        """The background thread: it ends when nothing waits, and the next request starts another."""
+        while True:
+            worker = None
+            try:
+                worker = self._worker()
+                worker.work()
+                return
+            except BaseException as error:
+                running = worker.running if worker else []
+                for waiting in (*running, *self._line.take(lambda _: True)):
+                    waiting.answer(error)
+                if self._line.leave():
+                    return
+
+    def _worker(self) -> Worker:
+        with self._lock:
+            verdict = self._verdict()
+        max_tokens = self.max_tokens or (
+            cache_budget(self.model.device) // verdict.bytes_per_token
+            if verdict.bytes_per_token
+            else _UNKNOWN_BUDGET.get(self.model.device.type, 2**17)
         )
-        cache = roomy_cache(self.model.config.get_text_config(), input_ids.shape[1] + max_tokens)
-        shifts = _stacked(deltas, self._width)
-        with steered(self.model, shifts, prompt_mask, lambda: sampler.running) as trace:
-            output = self.model.generate(
-                input_ids=input_ids,
-                attention_mask=attention_mask,
-                generation_config=config,
-                logits_processor=LogitsProcessorList([sampler]),
-                stopping_criteria=stopping,
-                past_key_values=cache,
-            )
-        generated = output[:, input_ids.shape[1] :].tolist()
-        receipts = self._receipts(requests, deltas, trace, sampler.generated.tolist())
-        running = sampler.running.tolist()
-        seconds = time.monotonic() - began
-        return [
-            Completion(
-                ids=ids[: receipt.generated_tokens],
-                text=self._decode(ids[: receipt.generated_tokens]),
-                stop_reason="max_tokens" if is_cut else "stop",
-                prompt_tokens=receipt.prompt_tokens,
-                generated_tokens=receipt.generated_tokens,
-                receipt=receipt,
-                seconds=seconds,
-            )
-            for ids, receipt, is_cut in zip(generated, receipts, running, strict=True)
-        ]
+        runner: Runner
+        if verdict.why_not is None:
+            runner = Loop(self.model, self.max_rows, max_tokens)
+        else:
+            runner = Batch(self.model, self._pad_id, self._eos_ids, verdict.why_not)
+        return Worker(self._line, runner, self._row, self._lock, self.max_rows, max_tokens)
 
-    def _pad(self, requests: Sequence[Request]) -> tuple[Tensor, Tensor, Tensor]:
-        """Left-padded token ids and attention mask, and the tokens to steer: three times [B,T]."""
-        width = max(len(request.prompt_ids) for request in requests)
-        ids = torch.full((len(requests), width), self._pad_id, dtype=torch.long)
-        attention = torch.zeros_like(ids)
-        steer = torch.zeros_like(ids, dtype=torch.bool)
-        for row, request in enumerate(requests):
-            start = width - len(request.prompt_ids)
-            ids[row, start:] = torch.tensor(list(request.prompt_ids))
-            attention[row, start:] = 1
-            if request.condition.positions == "all":
-                steer[row, start:] = True
-            else:
-                steer[row, start:] = torch.tensor(list(request.assistant_mask), dtype=torch.bool)
-                # The last prompt token's state is what the first generated token is read off.
-                steer[row, -1] = True
-        device = self.model.get_input_embeddings().weight.device
-        return ids.to(device), attention.to(device), steer.to(device)
+    def _verdict(self) -> Verdict:
+        """Tried once per model, with the first prompt that comes."""
+        first = self._line.peek()
+        if self.model not in _VERDICTS and first is not None:
+            verdict = _VERDICTS[self.model] = tried(self.model, first.prompt_ids, self._pad_id)
+            if verdict.why_not is not None:
+                _LOG.warning(
+                    "%s is run by its own generate, which is slower: %s",
+                    type(self.model).__name__,
+                    verdict.why_not,
+                )
+        return _VERDICTS.get(self.model, Verdict("nothing to try it with"))
 
-    def _deltas(self, conditions: Sequence[Condition]) -> list[dict[int, Tensor]]:
-        return [{} if c.is_baseline or self.library is None else self.library.delta(c) for c in conditions]
-
-    def _receipts(
-        self, requests: Sequence[Request], deltas: list[dict[int, Tensor]], trace: Trace, generated: list[int]
-    ) -> list[Receipt]:
-        steered_tokens = zip(trace.prompt_tokens, trace.generated_tokens, strict=True)
-        columns = zip(requests, deltas, generated, steered_tokens, trace.realised, strict=True)
-        return [
-            Receipt(
-                slug=request.condition.slug,
-                vector_hash=self.library.hash(request.condition) if self.library else NO_HASH,
-                layers=tuple(delta),
-                strength=request.condition.strength,
-                positions=request.condition.positions,
-                prompt_tokens=len(request.prompt_ids),
-                generated_tokens=count,
-                prompt_tokens_steered=prompt_steered,
-                generated_tokens_steered=generated_steered,
-                realised=realised,
-                expected_norm=tuple(float(shift.norm()) for shift in delta.values()),
-            )
-            for request, delta, count, (prompt_steered, generated_steered), realised in columns
-        ]
+    def _row(self, request: Request) -> Row:
+        condition = request.condition
+        return Row(
+            request,
+            self.library.delta(condition) if self.library else {},
+            self.library.hash(condition) if self.library else NO_HASH,
+            self._eos_ids,
+            self._decode,
+        )
 
     def _decode(self, ids: list[int]) -> str:
         text: str = self.tokenizer.decode(ids, skip_special_tokens=True, clean_up_tokenization_spaces=False)
@@ -253,51 +159,6 @@ class Engine:
         """Hidden by the attention mask, so any token will do where the tokenizer has none for it."""
         pad = self.tokenizer.pad_token_id
         return int(pad) if pad is not None else (self._eos_ids or [0])[0]
-
-    def _work(self) -> None:
-        """The background thread: take what waits and generate it, until closed."""
-        held: list[_Waiting] = []
-        is_open = True
-        while is_open or held:
-            gathered = [] if held else [self._queue.get()]
-            with suppress(Empty):
-                while True:
-                    gathered.append(self._queue.get_nowait())
-            is_open = is_open and None not in gathered
-            held += [waiting for waiting in gathered if waiting is not None]
-            batch = self._next_batch(held)
-            taken = set(batch)
-            held = [waiting for waiting in held if waiting not in taken]
-            batch = [waiting for waiting in batch if waiting.future.set_running_or_notify_cancel()]
-            try:
-                completions = self.run([waiting.request for waiting in batch])
-            except BaseException as error:
-                for waiting in batch:
-                    waiting.future.set_exception(error)
-            else:
-                for waiting, completion in zip(batch, completions, strict=True):
-                    waiting.future.set_result(completion)
-
-    def _next_batch(self, waiting: list[_Waiting]) -> list[_Waiting]:
-        """The request that has waited longest, and those after it that fit into one batch with it."""
-        batch: list[_Waiting] = []
-        longest = 0
-        for candidate in waiting:
-            request = candidate.request
-            if request.sampling != waiting[0].request.sampling:
-                continue
-            longest = max(longest, len(request.prompt_ids) + request.max_tokens)
-            if batch and (len(batch) >= self.max_rows or (len(batch) + 1) * longest > self.max_batch_tokens):
-                break
-            batch.append(candidate)
-        return batch
-
-
-def _stacked(deltas: list[dict[int, Tensor]], width: int) -> dict[int, Tensor]:
-    """Per row and layer [d] -> layer -> [B,d], zero where a row is not steered."""
-    layers = sorted({layer for delta in deltas for layer in delta})
-    zero = torch.zeros(width)
-    return {layer: torch.stack([delta.get(layer, zero) for delta in deltas]) for layer in layers}
 
 
 def _eos_ids(model: Any, tokenizer: Any) -> list[int]:

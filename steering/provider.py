@@ -32,11 +32,12 @@ from rich.markup import escape
 from steering.arguments import choose
 from steering.condition import Condition
 from steering.errors import SteeringError
+from steering.logprobs import as_logprobs
 from steering.prompts import prompt_ids, unseen
 from steering.replies import misread, parse_reply
+from steering.request import Completion, Request
 
 if TYPE_CHECKING:  # torch is imported when there is a model to steer
-    from steering.engine import Completion
     from steering.vectors import VectorLibrary
 
 CHECKOUT = Path(__file__).parent.parent
@@ -51,7 +52,7 @@ exist."""
 # Settings that would change what the model writes and that the engine does not know.
 _UNKNOWN_SETTINGS = (
     *("best_of", "frequency_penalty", "presence_penalty", "logit_bias", "seed", "top_k", "num_choices"),
-    *("logprobs", "top_logprobs", "prompt_logprobs", "response_schema", "modalities"),
+    *("prompt_logprobs", "response_schema", "modalities"),
 )
 
 
@@ -112,8 +113,6 @@ class SteeredAPI(ModelAPI):
         tool_choice: ToolChoice,  # noqa: ARG002  (the wrapped provider has no use for it either)
         config: GenerateConfig,
     ) -> ModelOutput:
-        from steering.engine import Request
-
         condition, stream = _condition_of(config)
         self._check_hashes(config, condition)
         _refuse_unknown_settings(config)
@@ -128,16 +127,18 @@ class SteeredAPI(ModelAPI):
                 top_p=1.0 if config.top_p is None else config.top_p,
                 max_tokens=config.max_tokens or self.wrapped.max_tokens(),
                 stop=tuple(config.stop_seqs or ()),
+                top_logprobs=(config.top_logprobs or 0) if config.logprobs else None,
             )
         )
         return self._output(completion, tools)
 
-    def _output(self, completion: "Completion", tools: list[ToolInfo]) -> ModelOutput:
+    def _output(self, completion: Completion, tools: list[ToolInfo]) -> ModelOutput:
         message = parse_reply(self.wrapped, completion.text, tools)
         cut = completion.stop_reason == "max_tokens"
         choice = ChatCompletionChoice(
             message=message,
             stop_reason="max_tokens" if cut else "tool_calls" if message.tool_calls else "stop",
+            logprobs=as_logprobs(completion.logprobs, self.wrapped.tokenizer),
         )
         return ModelOutput(
             model=self.model_name,
@@ -148,7 +149,7 @@ class SteeredAPI(ModelAPI):
                 total_tokens=completion.prompt_tokens + completion.generated_tokens,
             ),
             time=completion.seconds,
-            metadata={"receipt": completion.receipt.to_dict()},
+            metadata={"receipt": completion.receipt.to_dict(), "engine": completion.path},
         )
 
     def _check_hashes(self, config: GenerateConfig, condition: Condition) -> None:

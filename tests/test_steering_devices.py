@@ -15,11 +15,12 @@ from steered_runs import LAYER, PROMPTS, generate, padded, reading, relative, ru
 from transformers import AutoModelForCausalLM, AutoModelForImageTextToText
 
 from steering.condition import Condition
-from steering.engine import Engine, Request
+from steering.engine import Engine
 from steering.hooks import steered
 from steering.layers import Shape, decoder_layers
 from steering.probe import probe
 from steering.receipt import check
+from steering.request import Request
 from steering.vectors import fingerprint
 
 SPLIT = ("llama", "gpt2", "mixtral", "bamba", "gemma3_vision")

@@ -184,7 +184,6 @@ def test_inspects_own_tool_loop_gives_every_turn_a_stream_and_a_receipt(run_toy,
         return f"<tool_call>{json.dumps(call)}</tool_call>"
 
     monkeypatch.setattr(Engine, "_decode", calling)
-    monkeypatch.setattr(Engine, "_next_batch", lambda _self, waiting: waiting[:1])
     log = run_toy(tools=True, agent="loop", emotion="none", n=1, limit=1)
     assert not log.samples[0].error, log.samples[0].error
     streams = [
@@ -196,10 +195,35 @@ def test_inspects_own_tool_loop_gives_every_turn_a_stream_and_a_receipt(run_toy,
     assert_receipts_match(log, turns=3)
 
 
-def test_a_receipt_of_another_condition_is_an_error_of_its_sample(run_toy, monkeypatch):
-    from steering.engine import Engine
+def test_as_many_runs_as_max_connections_says_stand_in_one_batch(run_toy, monkeypatch):
+    """Inspect's own default for a provider of this kind lets 25 to 32 through."""
+    import time
 
-    monkeypatch.setattr(Engine, "_deltas", lambda _self, conditions: [{} for _ in conditions])
+    from steering.loop import Loop
+    from steering.worker import Worker
+
+    admit, step, waited, sizes = Worker._admit, Loop.step, [], []
+
+    def patient(self):
+        if not waited:
+            end = time.monotonic() + 60
+            while len(self._line._waiting) < 100 and time.monotonic() < end:
+                time.sleep(0.01)
+            waited.append(len(self._line._waiting))
+        admit(self)
+
+    monkeypatch.setattr(Worker, "_admit", patient)
+    monkeypatch.setattr(Loop, "step", lambda self: sizes.append(len(self.rows)) or step(self))
+    log = run_toy(n=20)
+    assert len(log.samples) == 120 and not any(sample.error for sample in log.samples)
+    assert waited == [100] and max(sizes) > 90
+
+
+def test_a_receipt_of_another_condition_is_an_error_of_its_sample(run_toy, monkeypatch):
+    from steering import engine
+
+    row = engine.Row
+    monkeypatch.setattr(engine, "Row", lambda request, _delta, *rest: row(request, {}, *rest))
     log = run_toy()
     for sample in log.samples:
         assert bool(sample.error) == (not condition_of(sample).is_baseline)

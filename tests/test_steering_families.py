@@ -20,12 +20,13 @@ from steered_runs import (
 )
 
 from steering.condition import Condition
-from steering.engine import Engine, Request
+from steering.engine import Engine
 from steering.errors import SteeringError, UnknownLayerOutput
 from steering.hooks import steered
 from steering.layers import Shape, decoder_layers
 from steering.probe import probe
 from steering.receipt import check
+from steering.request import Request
 
 REFUSALS = {
     "minimax": (SteeringError, "padding changes the logits of MiniMaxForCausalLM"),

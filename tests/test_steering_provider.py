@@ -73,6 +73,27 @@ def test_usage_counts_the_rows_own_tokens(model):
     assert output.usage.total_tokens == output.usage.input_tokens + output.usage.output_tokens
 
 
+def test_log_probabilities_come_in_inspects_form_for_every_generated_token(model):
+    output = ask(model, logprobs=True, top_logprobs=3)
+    found = output.choices[0].logprobs.content
+    assert len(found) == output.usage.output_tokens
+    assert "".join(one.token for one in found).startswith(output.completion)
+    for one in found:
+        assert len(one.top_logprobs) == 3 and one.logprob <= one.top_logprobs[0].logprob <= 0
+        assert one.token in [top.token for top in one.top_logprobs] or (
+            one.logprob <= one.top_logprobs[-1].logprob
+        )
+        assert one.bytes is None or bytes(one.bytes).decode() == one.token
+
+
+def test_without_being_asked_for_there_are_no_log_probabilities(model):
+    assert ask(model).choices[0].logprobs is None
+
+
+def test_the_output_says_how_it_was_generated(model):
+    assert ask(model).metadata["engine"] == "loop"
+
+
 def test_the_stop_reason_tells_a_cut_turn(model):
     assert ask(model, max_tokens=2).stop_reason == "max_tokens"
 

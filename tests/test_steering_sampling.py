@@ -3,22 +3,22 @@
 import pytest
 import torch
 
-from steering.sampling import RowSampler, StopStrings, choose, stream_uniforms
+from steering import sampling
+from steering.sampling import choose, stream_uniforms
 
-EOS = 9
 
-
-def sampler(streams, temperature=1.0, top_p=1.0, max_tokens=50):
-    return RowSampler(streams, temperature, top_p, max_tokens, [EOS])
+def draw(scores, uniforms, temperature=1.0, top_p=1.0):
+    """`choose` with one setting for all rows."""
+    return choose(scores, list(uniforms), [temperature] * len(scores), [top_p] * len(scores))
 
 
 def test_a_stream_repeats_and_two_streams_differ():
-    assert torch.equal(stream_uniforms("1/keycard/0", 20), stream_uniforms("1/keycard/0", 20))
-    assert not torch.equal(stream_uniforms("1/keycard/0", 20), stream_uniforms("1/keycard/1", 20))
+    first, again, other = (stream_uniforms(f"1/keycard/{n}", 20).tolist() for n in (0, 0, 1))
+    assert first == again != other
 
 
 def test_a_longer_draw_begins_with_the_shorter_one():
-    assert torch.equal(stream_uniforms("a", 5), stream_uniforms("a", 500)[:5])
+    assert stream_uniforms("a", 5).tolist() == stream_uniforms("a", 500)[:5].tolist()
 
 
 def test_the_uniforms_are_uniform():
@@ -36,53 +36,47 @@ def test_tokens_are_chosen_as_often_as_their_probability_says(temperature, top_p
     outside = order[kept:]
     expected[outside] = 0
     n = 40_000
-    tokens = choose(scores.expand(n, -1), stream_uniforms("frequency", n), temperature, top_p)
-    found = torch.bincount(tokens, minlength=6) / n
+    tokens = draw(scores.expand(n, -1), stream_uniforms("frequency", n), temperature, top_p)
+    found = torch.bincount(torch.tensor(tokens), minlength=6) / n
     assert torch.allclose(found, (expected / expected.sum()).float(), atol=0.01)
     assert found[outside].sum() == 0
 
 
 def test_temperature_0_takes_the_highest_score_and_the_first_of_equals():
     scores = torch.tensor([[0.0, 3.0, 1.0], [2.0, 2.0, 1.0]])
-    assert choose(scores, torch.tensor([0.99, 0.99], dtype=torch.float64), 0.0, 1.0).tolist() == [1, 0]
+    assert draw(scores, [0.99, 0.99], temperature=0.0) == [1, 0]
 
 
 @pytest.mark.parametrize("uniform", [0.0, 0.5, 1 - 2.0**-53])
 def test_a_token_of_probability_0_is_never_chosen(uniform):
     scores = torch.tensor([[-torch.inf, 0.1, -torch.inf, 0.3, -torch.inf]])
-    token = choose(scores, torch.tensor([uniform], dtype=torch.float64), 1.0, 1.0)
-    assert token.item() in (1, 3)
+    assert draw(scores, [uniform])[0] in (1, 3)
 
 
-def test_a_row_draws_the_same_whoever_stands_beside_it():
+def test_rows_of_different_settings_are_chosen_as_if_each_stood_alone(monkeypatch):
     torch.manual_seed(0)
-    scores = torch.randn(20, 4, 11)  # steps, rows, vocabulary
-    together, alone = sampler(["a", "b", "c", "d"]), sampler(["c"])
-    for step in scores:
-        all_rows = together(None, step).argmax(-1)
-        assert all_rows[2] == alone(None, step[2:3]).argmax(-1)
+    scores = torch.randn(60, 11)
+    uniforms = stream_uniforms("rows", 60).tolist()
+    temperatures = [0.0, 1.0, 0.3, 2.0] * 15
+    top_ps = [1.0, 0.5, 0.9] * 20
+    together = choose(scores, uniforms, temperatures, top_ps)
+    alone = [
+        choose(scores[row : row + 1], uniforms[row : row + 1], [temperatures[row]], [top_ps[row]])[0]
+        for row in range(60)
+    ]
+    monkeypatch.setattr(sampling, "_AT_ONCE", 70)
+    assert together == alone == choose(scores, uniforms, temperatures, top_ps)
+    assert len(set(together)) > 5
 
 
-def test_the_chosen_token_is_the_only_one_possible():
-    forced = sampler(["a", "b"])(None, torch.randn(2, 7))
-    assert (forced == 0).sum(-1).tolist() == [1, 1]
-    assert torch.isneginf(forced).sum(-1).tolist() == [6, 6]
+@pytest.mark.parametrize("temperature", [0.0, 1.0])
+@pytest.mark.parametrize("bad", [float("nan"), float("inf")])
+def test_scores_that_are_no_numbers_choose_no_token_and_harm_no_other_row(bad, temperature):
+    scores = torch.zeros(3, 4)
+    scores[1, 2] = bad
+    tokens = draw(scores, [0.5] * 3, temperature)
+    assert tokens[1] == -1 and tokens[0] == tokens[2] >= 0
 
 
-def test_a_row_is_finished_by_its_end_token_which_counts():
-    draw = sampler(["a", "b"], temperature=0)
-    script = [(1, 2), (EOS, 3), (4, 4), (4, EOS)]
-    running = []
-    for step in script:
-        draw(None, torch.nn.functional.one_hot(torch.tensor(step), 10).float())
-        running.append(draw.running.tolist())
-    assert running == [[True, True], [False, True], [False, True], [False, False]]
-    assert draw.generated.tolist() == [2, 4]
-
-
-def test_a_stop_string_finishes_its_row_and_one_in_the_prompt_does_not():
-    draw = sampler(["a", "b"])
-    stop = StopStrings(draw, ("END",), lambda ids: "".join(map(chr, ids)), prompt_width=3)
-    rows = [[ord(c) for c in text] for text in ("ENDxEND", "ENDxxEN")]
-    assert stop(torch.tensor(rows), None).tolist() == [True, False]
-    assert draw.running.tolist() == [False, True]
+def test_scores_that_allow_nothing_choose_no_token():
+    assert draw(torch.full((1, 4), -torch.inf), [0.5]) == [-1]
