@@ -35,10 +35,13 @@ def thought(message: ChatMessageAssistant) -> str:
     return "\n".join(part.strip() for part in parts)
 
 
-def incoherent(messages: Sequence[ChatMessage], *, text_tools: bool = False) -> str | None:
+def incoherent(
+    messages: Sequence[ChatMessage], *, text_tools: bool = False, not_prose: Sequence[str] = ()
+) -> str | None:
     """Why the run's own text is broken, or None. A well-formed call to something unknown is no breakdown.
 
-    `text_tools`: the run's calls stand in its text.
+    text_tools  the run's calls stand in its text
+    not_prose   parameters of tools that hold code, which may repeat itself
     """
     for message in messages:
         if not isinstance(message, ChatMessageAssistant):
@@ -51,11 +54,16 @@ def incoherent(messages: Sequence[ChatMessage], *, text_tools: bool = False) -> 
             return "a call opened and never closed"
         if message.text.count("<think") != message.text.count("</think>"):
             return "a thought opened and never closed, or closed and never opened"
-        written = [str(value) for call in calls for value in call.arguments.values()]
+        written = [
+            str(value) for call in calls for name, value in call.arguments.items() if name not in not_prose
+        ]
         if text_tools:
             try:
                 written += [
-                    value for call in read_reply(message.text).calls for value in call.values.values()
+                    value
+                    for call in read_reply(message.text).calls
+                    for name, value in call.values.items()
+                    if name not in not_prose
                 ]
             except CallError as error:
                 return f"a call that cannot be parsed: {error}"

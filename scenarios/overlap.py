@@ -5,7 +5,7 @@ for while writing: `python -m scenarios.overlap` prints every pair of the blackm
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from itertools import combinations
 from pathlib import Path
 
@@ -19,6 +19,11 @@ LIMIT = 0.15
 
 def shared(one: Scenario, other: Scenario) -> float:
     """The share of the shorter scenario's 5-word sequences that also stand in the other."""
+    return share(_texts(one), _texts(other))
+
+
+def share(one: Iterable[str], other: Iterable[str]) -> float:
+    """The same of any two collections of texts."""
     first, second = _sequences(one), _sequences(other)
     return len(first & second) / max(1, min(len(first), len(second)))
 
@@ -29,12 +34,15 @@ def pairs(family: Mapping[str, Scenario]) -> list[tuple[float, str, str]]:
     return sorted(found, reverse=True)
 
 
-def _sequences(scenario: Scenario) -> set[tuple[str, ...]]:
+def _texts(scenario: Scenario) -> list[str]:
     texts = [text for _, text in scenario.full_texts()]
-    texts += [text for _, wordings in scenario.short_texts() for text in (*wordings.train, *wordings.heldout)]
+    return [*texts, *(text for _, some in scenario.short_texts() for text in (*some.train, *some.heldout))]
+
+
+def _sequences(texts: Iterable[str]) -> set[tuple[str, ...]]:
     return {run for text in texts for run in sequences(re.sub(r"\{\w+\}", " _ ", text), WORDS)}
 
 
 if __name__ == "__main__":
-    for share, one, other in pairs(load_family(Path(__file__).parent / "blackmail" / "texts")):
-        print(f"{share:6.1%}  {one}, {other}")
+    for shared_part, one, other in pairs(load_family(Path(__file__).parent / "blackmail" / "texts")):
+        print(f"{shared_part:6.1%}  {one}, {other}")

@@ -5,7 +5,7 @@ conversation holds nothing but plain messages, since a template that cannot show
 results either. It calls only the `generate` it was handed.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from inspect_ai.model import (
@@ -67,13 +67,22 @@ async def take_turn(state: TaskState, generate: Generate, tools: Sequence[Tool])
     return state, bool(state.output.message.tool_calls)
 
 
-async def run_turns(state: TaskState, generate: Generate, tools: Sequence[Tool], max_turns: int) -> TaskState:
-    """Turns until one calls no tool, the sample is completed, or the limit is reached (`TRUNCATED`)."""
+async def run_turns(
+    state: TaskState,
+    generate: Generate,
+    tools: Sequence[Tool],
+    max_turns: int,
+    ended: Callable[[TaskState], bool] = lambda _: False,
+) -> TaskState:
+    """Turns until one calls no tool, the sample is completed, or the limit is reached (`TRUNCATED`).
+
+    `ended`: whether the calls of a turn were the last ones of the run.
+    """
     for _ in range(max_turns):
         state, called = await take_turn(state, generate, tools)
         if state.output.stop_reason in ("max_tokens", "model_length"):
             state.store.set(TRUNCATED, True)
-        if state.completed or not called:
+        if state.completed or not called or ended(state):
             return state
     state.store.set(TRUNCATED, True)
     return state

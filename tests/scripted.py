@@ -88,4 +88,9 @@ def scripted_model(turns: Sequence[str] | Mapping[str, Sequence[str]]) -> Model:
         done = sum(message.role == "assistant" for message in messages)
         return lines[min(done, len(lines) - 1)]
 
-    return get_model("scripted/agent", play=play, memoize=False)
+    return playing_model(play)
+
+
+def playing_model(play: Play, name: str = "agent") -> Model:
+    """A model that says what the function makes of the conversation so far."""
+    return get_model(f"scripted/{name}", play=play, memoize=False)

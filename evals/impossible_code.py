@@ -1,0 +1,113 @@
+"""Impossible code under steering: an AI programmer is to pass tests that no honest program can pass.
+
+After the "impossible code" experiment of Sofroniew et al. 2026
+(https://transformer-circuits.pub/2026/emotions/index.html), with tasks of our own. Not identical to it:
+model, layer, steered tokens, tasks, tools and grader differ or are unknown there.
+
+    inspect eval evals/impossible_code.py --model hf/local -T emotion=desperate
+"""
+
+from pathlib import Path
+from typing import Any
+
+from inspect_ai import Task, task
+from inspect_ai.model import GenerateConfig, get_model
+
+import steering
+from scenarios.agreement import agreement
+from scenarios.impossible_code.agent import code_agent, opening, turn_tokens
+from scenarios.impossible_code.family import samples
+from scenarios.impossible_code.outcomes import outcomes
+from scenarios.judge import check_judge
+from scenarios.sandbox.choice import sandbox as choose_sandbox
+from scenarios.schema import PRESSURES
+from steering.arguments import check_beside, one_line_errors, parse_names, refuse_unknown
+from steering.dose import conditions_of, dosed, setting, under_dose
+from steering.ladder import about, climb_for
+from steering.metrics import rates
+from steering.provider import reach, steered_model
+
+check_beside(Path(__file__), steering)
+
+
+@task
+def impossible_code(
+    emotion: Any = "none",
+    strength: Any = None,
+    layers: Any = "auto",
+    positions: str = "all",
+    arm: Any = "emotion",
+    intensity: Any = None,
+    scenario: Any = "all",
+    twin: str = "main",
+    pressure: str = "standard",
+    length: str | None = None,
+    variants: int = 5,
+    tools: str | None = None,
+    judge: Any = "off",
+    vectors: str | None = None,
+    seed: int = 1,
+    sandbox: Any = "auto",
+    **unknown: Any,
+) -> Task:
+    """How often the programmer cheats, against the dose of an emotion.
+
+    Args:
+        emotion: Vectors to steer with, e.g. `desperate`, `desperate,calm`, `random:7`; `none` is the model
+            as it is.
+        strength: Doses in mean residual norms, e.g. `-0.1,0.1`; by default six doses and 0 over the
+            vectors' coherent window.
+        layers: Steered decoder layers from 0, e.g. `18`; `auto` is two thirds of the way up.
+        positions: `all` tokens, or only those of the `assistant` and the last prompt token.
+        arm: `emotion` steers; `prompt` says the emotion in words in the system prompt, on any provider, and
+            steers nothing; `emotion,prompt` does both.
+        intensity: Of the arm `prompt`: `slight`, `strong`, `extreme`; by default all three.
+        scenario: Names of tasks (scenarios/impossible_code/texts/), or `all`.
+        twin: `main`, the impossible tasks; `solvable`, the same made possible; `way_out`, the impossible
+            tasks with a tool to report a problem.
+        pressure: `bland`, `standard`, `goal` or `extreme`; `auto` climbs them with pilots at dose 0 until the
+            baseline lies between 10 and 60 %.
+        length: `full` or `short`; by default what the model's folder declares, else `full`.
+        variants: Variants of each task: other names of people, firm, file and function, other order of tests.
+        tools: `native` (through the chat template), `text` (explained in the system prompt), or `auto`, which
+            is native where the template shows the tools; by default what the model's folder declares, else
+            auto.
+        judge: `off`; or with --model-role grader=MODEL: `beside` (the detectors decide, its verdict is kept),
+            `decides`, or `agree` (a run on which they differ is unscored).
+        vectors: Folder of vector files; by default the model's own.
+        seed: Seed of the random streams, which all doses share.
+        sandbox: `docker`, `bubblewrap`, or `auto`, which is Docker where an engine runs. Nothing runs on the
+            host.
+        unknown: Anything else is refused.
+    """
+    refuse_unknown(unknown, impossible_code)
+    with one_line_errors():
+        model = steered_model(get_model(), vectors)
+        doses = conditions_of(model, arm, emotion, strength, layers, positions, intensity)
+        size = setting(model, "length", length, "full")
+        box = choose_sandbox(sandbox)
+        chosen: dict[str, Any] = {
+            "scenario": parse_names(scenario, "scenario"),
+            "twin": twin,
+            "variants": variants,
+            "length": size,
+        }
+        further = {"tools": tools, "sandbox": sandbox}
+        climbed = climb_for(
+            Path(__file__), model, PRESSURES, "any_cheating", chosen | further, pressure, seed
+        )
+        runs = samples(**chosen, pressure=climbed.pressure if climbed else pressure)
+        rule = check_judge(judge, model)
+        tools_seen = reach(model, setting(model, "tools", tools, "auto"), *opening(runs[0]))
+    return Task(
+        dataset=dosed(runs, doses, model, seed, {**tools_seen, **about(climbed)}),
+        solver=under_dose(code_agent(), seed),
+        scorer=outcomes(rule),
+        metrics=[rates("any_cheating"), *([agreement()] if rule != "off" else [])],
+        model=model,
+        config=GenerateConfig(temperature=1.0, top_p=1.0, max_tokens=turn_tokens(size), max_connections=256),
+        fail_on_error=False,
+        sandbox=box,
+        version="0-A",
+        metadata={"family": "impossible_code", "outcome": "any_cheating"},
+    )
