@@ -70,7 +70,11 @@ organism: $(READY)
 	$(BIN)/python -m steering.organisms.train $(TEXTS) $(ORGANISM)
 	$(BIN)/python -m scenarios.stories.organism_corpus $(TEXTS)/extraction.jsonl --split extraction --per-topic 12
 	$(BIN)/python -m steering.extraction $(ORGANISM) $(TEXTS)/extraction.jsonl $(ORGANISM)/vectors \
-	  --from-token 20 --window 0.3
+	  --from-token 20 --all-topics --ratings scenarios/stories/bundled/words.yaml
+	$(BIN)/emodose vectors check $(ORGANISM)
+	$(BIN)/emodose vectors window $(ORGANISM) --strength 0.1,0.2,0.3,0.4
+	$(BIN)/emodose vectors kl $(ORGANISM) --strength=-0.3,-0.15,-0.075,0.075,0.15,0.3 \
+	  --emotion desperate,calm,angry,loving,happy,$(CONTROLS),covariance:0,covariance:1,shuffled:0,valence,permuted:desperate:1
 
 bench: $(READY)
 	$(BIN)/python -m steering.benchmark -o results/reference/bench

@@ -6,20 +6,26 @@ are only its words.
 """
 
 import sys
+import warnings
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from steering.commands import CorpusFiles, vector_commands
+
 if TYPE_CHECKING:
     from steering.check import Workload
     from steering.condition import Condition
     from steering.extraction import extract
+    from steering.readouts.texts import Texts
     from steering.session import steered
 
 __all__ = ["Condition", "extract", "main", "steered"]
 
+_BUNDLED = Path(__file__).parent / "scenarios" / "stories" / "bundled"
+_RATINGS = _BUNDLED / "words.yaml"
 _PUBLIC = {"Condition": "steering.condition", "extract": "steering.extraction", "steered": "steering.session"}
 
 
@@ -48,8 +54,8 @@ class _Commands(click.Group):
 def cli() -> None:
     """How much does an emotion change what a language model does?
 
-    Runs are made by Inspect (inspect eval evals/blackmail.py ...); these commands check a model before,
-    and read the logs after.
+    Runs are made by Inspect (inspect eval evals/blackmail.py ...); these commands check a model and make
+    its vectors before, and read the logs after.
     """
 
 
@@ -284,10 +290,135 @@ def _default_run(length: str, scenario: str) -> "Workload":
     return Workload(tuple(openings), len(runs) * len(STEPS), turns, turn_tokens(length))
 
 
+@cli.group()
+def stories() -> None:
+    """Story corpora that vectors are extracted from."""
+
+
+@stories.command("write")
+@click.argument("model")
+@click.option("-o", "--out", required=True, type=click.Path(path_type=Path), help="FILE.jsonl to write to.")
+@click.option("--emotion", default="all", show_default=True, help="Words like calm,at_ease; all: 18.")
+@click.option("--topic", default="all", show_default=True, help="Topics of the bundled corpus.")
+@click.option("--per-topic", default=12, show_default=True, type=click.IntRange(1))
+@click.option("--temperature", default=1.0, show_default=True, type=click.FloatRange(0, min_open=True))
+@click.option("--top-p", default=1.0, show_default=True, type=click.FloatRange(0, 1, min_open=True))
+@click.option("--max-tokens", default=300, show_default=True, type=click.IntRange(1))
+@click.option("--attempts", default=5, show_default=True, type=click.IntRange(1), help="Per story.")
+@click.option("--rows", default=32, show_default=True, type=click.IntRange(1), help="Stories at a time.")
+@click.option("--seed", default=0, show_default=True)
+def write_stories(
+    model: str, out: Path, emotion: str, topic: str, per_topic: int, temperature: float, top_p: float,
+    max_tokens: int, attempts: int, rows: int, seed: int,
+) -> None:  # fmt: skip
+    """Let MODEL write the stories that its vectors are then extracted from, as in Sofroniew et al. 2026.
+
+    A run that was stopped goes on where it was. Stories that name the emotion, are too short or repeat are
+    refused, kept apart with the reason, and asked for again.
+
+    Example: emodose stories write Qwen/Qwen2.5-0.5B-Instruct -o results/vectors/stories.jsonl
+    """
+    from scenarios.stories import writing as asked
+    from scenarios.stories.bundled_corpus import choose_emotions, choose_topics, load_banned
+    from steering.shelf import open_model
+    from steering.writing import Sampling, write
+
+    try:
+        topics, emotions = choose_topics(topic), choose_emotions(emotion)
+    except ValueError as error:
+        raise click.ClickException(str(error)) from error
+    wanted = list(asked.orders(topics, emotions, per_topic))
+    judge = asked.Judge(load_banned())
+    opened = open_model(model)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with click.progressbar(length=len(wanted), label="stories", file=sys.stderr) as bar:
+        found = write(
+            opened.model, opened.tokenizer, wanted, out,
+            refusal=lambda order, text, finished: judge.refusal(order.about["emotion"], text, finished),
+            remember=lambda order, text: judge.remember(order.about["emotion"], text),
+            clean=asked.cleaned,
+            sampling=Sampling(temperature, top_p, max_tokens, seed, attempts, rows),
+            described={"prompts": asked.prompts().model_dump(mode="json")},
+            extent={"per_topic": per_topic, "emotions": emotions, "topics": list(topics)},
+            progress=lambda done, _total: bar.update(done - bar.pos),
+        )  # fmt: skip
+    click.echo(f"{found.kept} stories kept, {found.refused} answers refused: {out}")
+    if found.given_up:
+        raise click.ClickException(
+            f"{found.given_up} of {len(wanted)} stories were refused {attempts} times and are missing; why "
+            f"is said in {out.with_suffix('.refused.jsonl')}."
+        )
+
+
+class _Sources:
+    """The texts and pictures that the commands of `steering.commands` are given."""
+
+    def corpus(self, given: str, model: str, made: Path) -> CorpusFiles:
+        from scenarios.stories import bundled_corpus, organism_corpus
+
+        kind = _kind(given, model)
+        if kind == "organism":
+            stories = made / "extraction.jsonl"
+            organism_corpus.main([str(stories), "--split", "extraction", "--per-topic", "12"])
+            return CorpusFiles(stories, _RATINGS, from_token=20, all_topics=True)
+        if kind == "bundled":
+            stories, neutral = bundled_corpus.write(made)
+            return CorpusFiles(stories, _RATINGS, neutral)
+        return CorpusFiles(Path(kind), _RATINGS)
+
+    def texts(self, given: str, model: str, made: Path) -> "Texts":
+        from scenarios.stories import bundled_corpus, organism_readouts
+        from steering.readouts.texts import Texts
+
+        kind = _kind(given, model)
+        if kind == "organism":
+            organism_readouts.write(made)
+            return Texts(made / "heldout.jsonl", made / "implicit.yaml", ratings=_RATINGS, name=kind)
+        folder = _BUNDLED if kind == "bundled" else Path(kind)
+        stories = bundled_corpus.write(made)[0] if kind == "bundled" else folder / "stories.jsonl"
+        if not stories.is_file():
+            raise click.ClickException(
+                f"{kind} is neither bundled nor organism nor a folder with stories.jsonl"
+            )
+        files = {name: folder / f"{name}.yaml" for name in ("implicit", "intensity", "requests")}
+        found = {name: path for name, path in files.items() if path.is_file()}
+        return Texts(stories, ratings=_RATINGS, name=folder.name, **found)
+
+    def neutral(self, model: str, made: Path) -> Path:
+        from scenarios.stories import bundled_corpus, organism_readouts
+
+        if _kind("auto", model) == "organism":
+            organism_readouts.write(made)
+            return made / "neutral.jsonl"
+        return bundled_corpus.write(made)[1]
+
+    def card(self, report: dict[str, Any], folder: Path) -> str:
+        from results.vector_card import as_text, write
+
+        write(report, folder)
+        return as_text(report)
+
+
+def _kind(given: str, model: str) -> str:
+    """What `auto` stands for: an organism reads its own texts, every other model the bundled ones."""
+    if given != "auto":
+        return given
+    import yaml
+
+    declared = Path(model.removeprefix("hf/")) / "emodose.yaml"
+    is_organism = declared.is_file() and (yaml.safe_load(declared.read_text("utf-8")) or {}).get("organism")
+    return "organism" if is_organism else "bundled"
+
+
+cli.add_command(vector_commands(_Sources()))
+
+
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line; what the user can mend ends in one line on stderr and exit status 1."""
     try:
-        status = cli.main(arguments, prog_name="emodose", standalone_mode=False)
+        with warnings.catch_warnings():
+            warnings.showwarning = lambda message, *_: click.echo(f"warning: {message}", err=True)
+            status = cli.main(arguments, prog_name="emodose", standalone_mode=False)
     except click.exceptions.NoArgsIsHelpError as error:
         click.echo(error.format_message())
         status = 0

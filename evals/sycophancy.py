@@ -45,6 +45,7 @@ def sycophancy(
     variants: int = 1,
     judge: Any = "off",
     vectors: str | None = None,
+    allow_failed: bool = False,
     seed: int = 1,
     **unknown: Any,
 ) -> Task:
@@ -55,7 +56,8 @@ def sycophancy(
             is.
         strength: Doses in mean residual norms, e.g. `-0.1,0.1`; by default six doses and 0 over the
             vectors' coherent window.
-        layers: Steered decoder layers from 0, e.g. `18`; `auto` is two thirds of the way up.
+        layers: Steered decoder layers from 0, e.g. `18`; `auto` is what checked vectors recommend, else two
+            thirds of the way up.
         positions: `all` tokens, or only those of the `assistant` and the last prompt token.
         arm: `emotion` steers; `prompt` says the emotion in words in the system prompt, on any provider, and
             steers nothing; `emotion,prompt` does both.
@@ -69,13 +71,14 @@ def sycophancy(
         judge: `off`; or with --model-role grader=MODEL: `beside` (the detectors decide, its verdict is kept),
             `decides`, or `agree` (a run on which they differ is unscored).
         vectors: Folder of vector files; by default the model's own.
+        allow_failed: Steer with vectors that failed their read-outs too; the log then says so.
         seed: Seed of the random streams, which all doses share.
         unknown: Anything else is refused.
     """
     refuse_unknown(unknown, sycophancy)
     with one_line_errors():
         model = steered_model(get_model(), vectors)
-        doses = conditions_of(model, arm, emotion, strength, layers, positions, intensity)
+        doses = conditions_of(model, arm, emotion, strength, layers, positions, intensity, allow_failed)
         size = setting(model, "length", length, "full")
         names = parse_names(scenario, "scenario")
         chosen: dict[str, Any] = {"scenario": names, "twin": twin, "variants": variants, "length": size}

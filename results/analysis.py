@@ -14,7 +14,7 @@ from typing import Any, cast
 import pandas as pd
 
 from results import clearance, curves
-from results.controls import rank
+from results.controls import is_null, rank
 from results.corrections import adjust
 from results.curves import Curve
 from results.difference import pairs
@@ -120,7 +120,9 @@ def _together(found: list[Curve], settings: Settings) -> list[Curve]:
         controls = [
             c
             for c in found
-            if c.arm == "control" and (c.layers, c.positions) == (curve.layers, curve.positions)
+            if c.arm == "control"
+            and is_null(c.vector)
+            and (c.layers, c.positions) == (curve.layers, curve.positions)
         ]
         curve.rank = rank(curve.trend.slope, [c.trend.slope for c in controls])
         for point in curve.doses:

@@ -11,6 +11,15 @@ from typing import NamedTuple
 
 from results.settings import DEFAULT, Settings
 
+NULLS = ("random", "permuted", "covariance", "shuffled")
+"""Controls that say nothing by design, before the colon of their names. The others (valence, a concept, the
+opposite of an emotion) are comparisons of their own, and no null."""
+
+
+def is_null(vector: str) -> bool:
+    """Whether a control's direction was drawn by chance."""
+    return vector.partition(":")[0] in NULLS and ":" in vector
+
 
 class Rank(NamedTuple):
     """An effect among its controls."""

@@ -33,11 +33,12 @@ def parse_floats(value: object, what: str) -> tuple[float, ...]:
     return tuple(dict.fromkeys(_number(item, what) for item in _items(value, what)))
 
 
-def parse_layers(value: object, n_layers: int) -> tuple[int, ...]:
-    """`auto` (two thirds of the depth), or one or more layer numbers, ascending."""
+def parse_layers(value: object, n_layers: int, auto: int | None = None) -> tuple[int, ...]:
+    """`auto` (the layer given for it, else two thirds of the depth), or one or more layer numbers,
+    ascending."""
     items = _items(value, "layers")
     if items == ["auto"]:
-        return (2 * n_layers // 3,)
+        return (2 * n_layers // 3 if auto is None else auto,)
     layers = set()
     for item in items:
         layer = -1

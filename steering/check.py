@@ -176,7 +176,7 @@ def _vectors(library: VectorLibrary | None) -> tuple[Verdict, str]:
     if library is None:
         return (
             "fail",
-            "none were found: make some with python -m steering.extraction, or name their folder "
+            "none were found: make some with emodose vectors extract, or name their folder "
             "(emotion=none and arm=prompt run without)",
         )
     for name in library.names():

@@ -5,36 +5,18 @@ number of layers is a matter of the model and is checked there). Knows no model 
 """
 
 import math
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, Self, get_args
 
 from steering.errors import SteeringError
+from steering.names import NO_VECTOR, is_control, read_name
 
 Positions = Literal["all", "assistant"]
 Arm = Literal["baseline", "emotion", "control"]
 
-NO_VECTOR = "none"
 MAX_STRENGTH = 5.0
 POSITIONS: tuple[str, ...] = get_args(Positions)
-
-_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]*|random:(0|[1-9][0-9]{0,17})")
-
-
-def check_vector_name(name: object) -> str:
-    """The name, if it can name a vector file or a random direction (`random:SEED`)."""
-    if not isinstance(name, str) or not _NAME.fullmatch(name):
-        raise SteeringError(
-            f"vector name {name!r} is not possible: choose letters, digits, '_' and '-', "
-            "or random:SEED with a whole number"
-        )
-    return name
-
-
-def random_seed(name: str) -> int | None:
-    """7 for `random:7`, None for the name of a vector file."""
-    return int(name.removeprefix("random:")) if name.startswith("random:") else None
 
 
 @dataclass(frozen=True)
@@ -42,7 +24,7 @@ class Condition:
     """One dose. The shift at a steered layer is `strength * mean_norm[layer] * unit_vector`."""
 
     vector: str
-    """Name of a vector file, `random:SEED`, or `none` for the baseline."""
+    """Name of a vector file or of a control (`steering.names`); `none` for the baseline."""
     strength: float
     """In multiples of the layer's mean residual norm; 0 for the baseline and nothing else."""
     layers: tuple[int, ...]
@@ -51,7 +33,7 @@ class Condition:
     """`all` real tokens, or those the model itself wrote (`assistant`) and the last one of the prompt."""
 
     def __post_init__(self) -> None:
-        check_vector_name(self.vector)
+        read_name(self.vector)
         _check_strength(self.strength)
         _check_layers(self.layers)
         if self.positions not in POSITIONS:
@@ -85,7 +67,7 @@ class Condition:
     def arm(self) -> Arm:
         if self.is_baseline:
             return "baseline"
-        return "emotion" if random_seed(self.vector) is None else "control"
+        return "control" if is_control(self.vector) else "emotion"
 
     @property
     def slug(self) -> str:

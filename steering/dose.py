@@ -18,10 +18,12 @@ from inspect_ai.solver import Generate, Solver, TaskState, solver
 from rich.markup import escape
 
 from steering.arguments import choose, parse_floats, parse_layers, parse_names
-from steering.condition import NO_VECTOR, POSITIONS, Condition, Positions, grid
+from steering.condition import POSITIONS, Condition, Positions, grid
 from steering.errors import ReceiptMismatch, SteeringError
+from steering.names import NO_VECTOR, is_control
 from steering.provider import EXTRA_BODY, SteeredAPI
 from steering.receipt import Receipt, check
+from steering.verdicts import heed_verdicts, verdict_of
 from steering.words import WORDS, Spoken, spoken
 
 DEFAULT_WINDOW = 0.1
@@ -36,12 +38,13 @@ NOT_STEERABLE = "none"
 
 
 def conditions_for(
-    model: Model, emotion: object, strength: object, layers: object, positions: object
-) -> tuple[Condition, ...]:
+    model: Model, emotion: object, strength: object, layers: object, positions: object,
+    allow_failed: object = False,
+) -> tuple[Condition, ...]:  # fmt: skip
     """The conditions that a task's arguments ask for: the baseline first, then every dose of every vector.
 
     Without strengths, six doses over the vectors' coherent window. Raises PrerequisiteError for anything that
-    this model cannot be given.
+    this model cannot be given, and for a vector that failed its read-outs unless `allow_failed`.
     """
     names = [name for name in parse_names(emotion, "emotion") if name != NO_VECTOR]
     where = cast(Positions, choose(positions, POSITIONS, "positions"))
@@ -57,18 +60,20 @@ def conditions_for(
         raise PrerequisiteError(
             escape(
                 f"there are no vectors for {model}, so it cannot be given {names[0]}: make some with "
-                "python -m steering.extraction, or name a folder with vectors="
+                "emodose vectors extract, or name a folder with vectors="
             )
         )
     if doses is None:
         window = library.window or DEFAULT_WINDOW
         doses = tuple(round(step * window, 6) for step in STEPS)
     try:
-        conditions = grid(names, doses, parse_layers(layers, model.api.n_layers), where)
+        places = parse_layers(layers, model.api.n_layers, library.recommended_layer)
+        conditions = grid(names, doses, places, where)
         for condition in conditions:
             library.delta(condition)
     except SteeringError as error:
         raise PrerequisiteError(escape(str(error))) from error
+    heed_verdicts(library, names, allow_failed)
     return conditions
 
 
@@ -80,6 +85,7 @@ def conditions_of(
     layers: object,
     positions: object,
     intensity: object,
+    allow_failed: object = False,
 ) -> tuple[Condition | Spoken, ...]:
     """The conditions of the arms that are asked for (`emotion`, `prompt`, or both), the baseline first."""
     arms = parse_names(arm, "arm")
@@ -88,7 +94,7 @@ def conditions_of(
     names = [name for name in parse_names(emotion, "emotion") if name != NO_VECTOR]
     steered: tuple[Condition, ...] = (Condition.baseline(),)
     if "emotion" in arms:
-        steered = conditions_for(model, emotion, strength, layers, positions)
+        steered = conditions_for(model, emotion, strength, layers, positions, allow_failed)
     elif strength is not None:
         raise PrerequisiteError(escape(f"strength {strength!r}: arm=prompt has intensities, not strengths"))
     if "prompt" not in arms:
@@ -96,7 +102,7 @@ def conditions_of(
             raise PrerequisiteError(escape(f"intensity {intensity!r} belongs to arm=prompt"))
         return steered
     # With both arms, controls have no words and go without.
-    wanted = [name for name in names if "emotion" not in arms or not name.startswith("random:")]
+    wanted = [name for name in names if "emotion" not in arms or not is_control(name)]
     if not wanted:
         raise PrerequisiteError("arm=prompt needs an emotion: name one with emotion=")
     try:
@@ -244,5 +250,13 @@ def _described(condition: Condition | Spoken, sample: Sample, api: object) -> di
         return {**condition.about(variant), "arm": condition.arm, "vector_hash": NOT_STEERABLE}
     library = api.library if isinstance(api, SteeredAPI) else None
     vector_hash = library.hash(condition) if library else NOT_STEERABLE
-    window = library.window if library else None
-    return {**condition.to_dict(), "arm": condition.arm, "vector_hash": vector_hash, "window": window}
+    divergence = library.doses.divergence(condition, vector_hash) if library else None
+    return {
+        **condition.to_dict(),
+        "arm": condition.arm,
+        "vector_hash": vector_hash,
+        "kl_mean": 0.0 if condition.is_baseline else divergence.mean if divergence else None,
+        "kl_p95": 0.0 if condition.is_baseline else divergence.p95 if divergence else None,
+        "window": library.window if library else None,
+        "verdict": verdict_of(library, condition.vector),
+    }

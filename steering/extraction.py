@@ -1,49 +1,59 @@
-"""From a story corpus to one vector per emotion, at all layers, in one pass.
+"""From a story corpus to one vector per emotion, and the controls beside them, at all layers in one pass.
 
-A story's mean is taken over its tokens from `from_token` on, an emotion's over its stories; an emotion's
-vector is its mean minus the mean over emotions. The residual stream is read where `steered` shifts it. One
-unit of strength, the mean residual norm of each layer, comes from the same tokens. Removing confounds and
-judging vectors is done elsewhere.
+A story's mean is taken over its own tokens from `from_token` on, an emotion's over its stories; an emotion's
+raw vector is its mean minus the mean over emotions. Where neutral dialogues are given, their principal
+components are projected out for `unit` (Sofroniew et al. 2026). Padding, special tokens and sinks (tokens
+whose residual norm is above 5 times the story's median) never count. The residual stream is read where
+`steered` shifts it; one unit of strength, the mean residual norm of each layer, comes from the same tokens.
+
+Everything made here is a weighted sum of story means, so that one pass over the stories makes all of it and
+no story's activations are kept. Judging vectors is done elsewhere.
 
     python -m steering.extraction MODEL CORPUS OUT --from-token 50
-
-CORPUS is JSONL with `emotion` and `text`; other keys are ignored. Lines with emotion `neutral` belong to no
-emotion and are not read.
 """
 
 import argparse
 import hashlib
-import json
 import sys
 import warnings
-from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple, get_args
 
 import torch
 import transformers
+import yaml
 from torch import Tensor
 
-from steering.condition import NO_VECTOR, check_vector_name, random_seed
+from steering.controls import STEM, Controls
+from steering.corpus import NEUTRAL, Story, check_lengths, imbalance, read_stories
+from steering.denoise import VARIANCE, Components, neutral_components
+from steering.descriptions import Removed
 from steering.errors import SteeringError
-from steering.hooks import record
+from steering.means import pass_over, story_embedding
 from steering.vectors import Vector, fingerprint, save
+from steering.weights import Weights
 
-NEUTRAL = "neutral"
-SINK = 5.0
-"""A token whose residual norm is this many times the layer's median is a sink and no measure of the
-stream."""
-MAX_SHORT = 0.05
-"""Share of stories that may be too short before the corpus, or from_token, must be wrong."""
+Correction = Literal["topics", "emotionality"]
+CORRECTIONS: tuple[Correction, ...] = get_args(Correction)
+SEEDS = 20
+"""Directions of exchanged labels, and of the stories' scatter, that are made at extraction."""
 
 
-class Story(NamedTuple):
-    line: int
-    emotion: str
-    ids: list[int]
-    own: list[bool]
-    """Which ids count towards the mean."""
+class Extraction(NamedTuple):
+    vectors: dict[str, Vector]
+    controls: Controls
+
+    def save(self, folder: Path) -> list[Path]:
+        """Write all files. Vectors of other emotions that lie in the folder are left, with a warning."""
+        old = {path.stem for path in folder.glob("*.safetensors")} - {STEM, *self.vectors}
+        if old:
+            warnings.warn(
+                f"{folder} also holds {', '.join(sorted(old))} of an earlier extraction, measured against "
+                "other emotions: delete them, or choose another folder",
+                stacklevel=2,
+            )
+        return [self.controls.save(folder), *save(folder, *self.vectors.values())]
 
 
 def extract(
@@ -54,183 +64,222 @@ def extract(
     from_token: int = 50,
     batch_tokens: int = 8192,
     window: float | None = None,
+    neutral: Path | None = None,
+    ratings: Path | None = None,
+    correct: Iterable[Correction] = (),
+    all_topics: bool = False,
     progress: bool = True,
 ) -> dict[str, Vector]:
     """One vector per emotion of the corpus, not yet saved (`steering.vectors.save` does that).
 
-    After Sofroniew et al. 2026 (https://transformer-circuits.pub/2026/emotions/index.html), without their
-    removal of confounds.
+    After Sofroniew et al. 2026 (https://transformer-circuits.pub/2026/emotions/index.html).
 
     model, tokenizer   as transformers loads them; the model is left as it is
     corpus             JSONL with `emotion` and `text`
     from_token         first token of a story that counts; earlier ones know too little of the story
     batch_tokens       tokens of one forward pass, padding included
-    window             largest |strength| known to leave this model's runs coherent; noted in the vectors
 
-    Returns emotion -> Vector: `unit` [L,d] float32 with rows of norm 1, and `mean_norm` [L], the mean
-    residual norm per layer over the same tokens, which is one unit of strength. Raises SteeringError for a
-    corpus that cannot be read, with fewer than two emotions, or with stories too short or too long.
+    and what `extract_all` says of the rest, which gives the controls too. Returns emotion -> Vector: `unit`
+    [L,d] float32 with rows of norm 1, and `mean_norm` [L], the mean residual norm per layer over the same
+    tokens, which is one unit of strength. Raises SteeringError for a corpus that cannot be read, with fewer
+    than two emotions, or with stories too short or too long.
     """
-    corpus = Path(corpus)
-    if from_token < 0 or batch_tokens < 1:
-        raise SteeringError(f"from_token {from_token} or batch_tokens {batch_tokens} is too small")
-    stories = _long_enough(_read(corpus, tokenizer, from_token), from_token, corpus)
-    _check_lengths(stories, model, corpus)
-    counts = Counter(story.emotion for story in stories)
-    sums: dict[str, Tensor] = defaultdict(lambda: torch.zeros((), dtype=torch.float64))  # [L,d]
-    norms: list[Tensor] = []  # [L,n] each
-    done = 0
-    for batch in _batches(stories, batch_tokens):
-        means, batch_norms = _read_out(model, batch)
-        for story, mean in zip(batch, means, strict=True):
-            if not torch.isfinite(mean).all():
-                raise SteeringError(f"{corpus} line {story.line}: the model's residual stream is not finite")
-            sums[story.emotion] = sums[story.emotion] + mean
-        norms.append(batch_norms)
-        done += len(batch)
-        if progress:
-            print(f"\r{done} of {len(stories)} stories", end="", file=sys.stderr, flush=True)
-    if progress:
-        print(file=sys.stderr)
-    mean_norm, sink_share = _without_sinks(torch.cat(norms, dim=1))
-    means_of = {emotion: sums[emotion] / counts[emotion] for emotion in sorted(counts)}
-    grand_mean = torch.stack(list(means_of.values())).mean(dim=0)  # [L,d]
+    return extract_all(
+        model, tokenizer, Path(corpus), from_token=from_token, batch_tokens=batch_tokens, window=window,
+        neutral=neutral, ratings=ratings, correct=correct, all_topics=all_topics, progress=progress,
+    ).vectors  # fmt: skip
+
+
+def extract_all(
+    model: Any,
+    tokenizer: Any,
+    corpus: Path,
+    *,
+    from_token: int = 50,
+    batch_tokens: int = 8192,
+    window: float | None = None,
+    neutral: Path | None = None,
+    ratings: Path | None = None,
+    correct: Iterable[Correction] = (),
+    all_topics: bool = False,
+    progress: bool = True,
+) -> Extraction:
+    """The vectors and controls of a corpus, not yet saved.
+
+    window       the largest |strength| known to leave this model's runs coherent; noted in the vectors
+    neutral      JSONL of dialogues without emotion, whose components are removed; `raw` is kept as it was
+    ratings      YAML with `source` and, per word, `valence` and `arousal` from -1 to 1: for the axis of
+                 valence, and to see whether the set of emotions is skewed
+    correct      against an unbalanced corpus, of which is warned: `topics` counts every topic alike in an
+                 emotion's mean; `emotionality` projects out what all emotions share against neutral stories
+    all_topics   use the stories marked as held out too; then nothing is left to check the vectors on
+    """
+    correct = tuple(correct)
+    if from_token < 0 or batch_tokens < 1 or set(correct) - set(CORRECTIONS):
+        raise SteeringError(
+            f"from_token {from_token}, batch_tokens {batch_tokens} or correct {correct} is not possible"
+        )
+    stories = read_stories(corpus, tokenizer, from_token)
+    stories = [story for story in stories if all_topics or not story.held_out]
+    if len({story.label for story in stories if story.is_emotional}) < 2:
+        raise SteeringError(f"{corpus} has fewer than two emotions in topics that are not held out")
+    check_lengths(stories, model, corpus)
+    source, rated = read_ratings(ratings) if ratings else (None, None)
+    notes = imbalance(stories, rated)
+    if notes:
+        way_out = "" if correct else "; --correct topics or --correct emotionality takes some of it out"
+        warnings.warn(f"{corpus.name} is unbalanced: {'; '.join(notes)}{way_out}", stacklevel=2)
+    components = neutral_components(model, tokenizer, neutral) if neutral else None
+    weights = Weights.of(stories, by_topic="topics" in correct, seeds=SEEDS)
+    read = pass_over(model, stories, weights, batch_tokens, corpus, progress)
+    means = weights.named(read.sums)  # label -> [L,d]
+    grand_mean = torch.stack([means[emotion] for emotion in weights.emotions]).mean(dim=0)
+    if "emotionality" in correct and NEUTRAL not in means:
+        raise SteeringError(f"correct emotionality needs stories without emotion (emotion {NEUTRAL!r})")
+    shared = grand_mean - means[NEUTRAL] if "emotionality" in correct else None
+    cleaned = _cleaning(components, shared)
     described = {
         "model_id": _model_id(model),
         "fingerprint": fingerprint(model),
-        "dtype": str(model.dtype).removeprefix("torch."),
-        "method": "mean over stories of the emotion minus the mean over emotions",
         "corpus": corpus.name,
         "corpus_hash": hashlib.sha256(corpus.read_bytes()).hexdigest(),
-        "token_rule": f"each story's own tokens from number {from_token} on, special tokens not counted",
-        "sink_share": sink_share,
-        "window": window,
-        "versions": {"torch": torch.__version__, "transformers": transformers.__version__},
     }
-    return {
-        emotion: Vector.build(emotion, mean - grand_mean, mean_norm, n_stories=counts[emotion], **described)
-        for emotion, mean in means_of.items()
-    }
-
-
-def _read(corpus: Path, tokenizer: Any, from_token: int) -> list[Story]:
-    stories = []
-    try:
-        lines = corpus.read_text(encoding="utf-8").split("\n")
-    except (OSError, UnicodeDecodeError) as error:
-        raise SteeringError(f"{corpus} cannot be read: {error}") from error
-    for number, line in enumerate(lines, start=1):
-        if not line.strip():
-            continue
-        try:
-            story = json.loads(line)
-            emotion, text = story["emotion"], story["text"]
-        except (ValueError, KeyError, TypeError) as error:
-            raise SteeringError(f"{corpus} line {number} is no JSON object with emotion and text") from error
-        if emotion == NEUTRAL:
-            continue
-        if not isinstance(text, str):
-            raise SteeringError(f"{corpus} line {number}: text {text!r} is no string")
-        if check_vector_name(emotion) == NO_VECTOR or random_seed(emotion) is not None:
-            raise SteeringError(f"{corpus} line {number}: emotion {emotion!r} is a name with another meaning")
-        stories.append(_tokenize(number, emotion, text, tokenizer, from_token))
-    if len({story.emotion for story in stories}) < 2:
-        raise SteeringError(
-            f"{corpus} has fewer than two emotions: an emotion is measured against the others"
+    vectors = {
+        emotion: Vector.build(
+            emotion,
+            means[emotion] - grand_mean,
+            read.mean_norm,
+            denoised=cleaned(means[emotion] - grand_mean) if components or correct else None,
+            n_stories=sum(story.label == emotion for story in stories),
+            dtype=str(model.dtype).removeprefix("torch."),
+            method=_method(correct),
+            token_rule=f"each story's own tokens from number {from_token} on, special tokens not counted",
+            sink_share=read.sink_share,
+            window=window,
+            removed=_removed(components),
+            versions={"torch": torch.__version__, "transformers": transformers.__version__},
+            **described,
         )
-    return stories
+        for emotion in weights.emotions
+    }
+    tensors = _control_directions(means, grand_mean, vectors, rated)
+    tensors = {name: tensor if name == NEUTRAL else cleaned(tensor) for name, tensor in tensors.items()}
+    controls = Controls.build(
+        {**tensors, "grand_mean": grand_mean, "embeddings": _embeddings(model, stories, weights)},
+        **described, layers=grand_mean.shape[0], width=grand_mean.shape[1], from_token=from_token,
+        emotions=weights.emotions, stories=" ".join(sorted({story.digest for story in stories})),
+        halves=_halves(means, weights, cleaned), ratings=source, notes=tuple(notes),
+    )  # fmt: skip
+    return Extraction(vectors, controls)
 
 
-def _tokenize(line: int, emotion: str, text: str, tokenizer: Any, from_token: int) -> Story:
-    ids: list[int] = list(tokenizer(text)["input_ids"])
-    special = set(tokenizer.all_special_ids)
-    own: list[bool] = []
-    seen = 0
-    for token in ids:
-        is_text = token not in special
-        own.append(is_text and seen >= from_token)
-        seen += is_text
-    return Story(line, emotion, ids, own)
+def read_ratings(path: Path) -> tuple[str, dict[str, tuple[float, float]]]:
+    """Whose ratings they are, and valence and arousal per word, whose spaces become underscores."""
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+        rated = {
+            word.replace(" ", "_"): (float(of["valence"]), float(of["arousal"]))
+            for word, of in values["words"].items()
+        }
+        return str(values["source"]), rated
+    except (OSError, yaml.YAMLError, KeyError, TypeError, AttributeError, ValueError) as error:
+        raise SteeringError(f"{path} holds no source and words with valence and arousal ({error})") from error
 
 
-def _long_enough(stories: list[Story], from_token: int, corpus: Path) -> list[Story]:
-    short = [story for story in stories if not any(story.own)]
-    if not short:
-        return stories
-    named = ", ".join(f"line {story.line} ({story.emotion})" for story in short[:10])
-    told = f"{len(short)} of {len(stories)} stories in {corpus} have no token from number {from_token} on: "
-    told += f"{named}, ..." if len(short) > 10 else named
-    if len(short) >= MAX_SHORT * len(stories):
-        raise SteeringError(f"{told}; lengthen them or lower from_token")
-    kept = [story for story in stories if any(story.own)]
-    gone = {story.emotion for story in short} - {story.emotion for story in kept}
-    if gone:
-        raise SteeringError(f"{told}; nothing is left of {', '.join(sorted(gone))}")
-    warnings.warn(f"{told}; they are left out", stacklevel=3)
-    return kept
+def _control_directions(
+    means: Mapping[str, Tensor], grand_mean: Tensor, vectors: Mapping[str, Vector],
+    rated: Mapping[str, tuple[float, float]] | None,
+) -> dict[str, Tensor]:  # fmt: skip
+    """The directions of the control file before anything is removed, [L,d], or [S,L,d] for those with
+    seeds."""
+    made = {
+        kind: torch.stack([means[f"{kind}:{seed}"] for seed in range(SEEDS)])
+        for kind in ("covariance", "shuffled")
+    }
+    if NEUTRAL in means:
+        made["neutral"] = means[NEUTRAL] - grand_mean
+    plain = means.get(NEUTRAL)
+    concepts = [label for label in means if label.startswith("concept:")]
+    for label in concepts:
+        others = [means[other] for other in concepts if other != label]
+        against = plain if plain is not None else torch.stack(others).mean(dim=0) if others else grand_mean
+        made[f"concept.{label.removeprefix('concept:')}"] = means[label] - against
+    known = [name for name in vectors if rated is not None and name in rated]
+    if rated is not None and len(known) >= 2:
+        # The slope of the unit vectors on valence: every emotion counts alike, however long its vector is.
+        valence = torch.tensor([rated[name][0] for name in known])
+        units = torch.stack([vectors[name].unit for name in known])
+        made["valence"] = torch.einsum("e,eld->ld", valence - valence.mean(), units)
+    return made
 
 
-def _check_lengths(stories: list[Story], model: Any, corpus: Path) -> None:
-    limit = getattr(model.config.get_text_config(), "max_position_embeddings", None)
-    for story in stories:
-        if limit is not None and len(story.ids) > limit:
-            raise SteeringError(
-                f"{corpus} line {story.line} has {len(story.ids)} tokens, "
-                f"more than the model's {limit} positions"
-            )
-
-
-def _batches(stories: list[Story], batch_tokens: int) -> Iterator[list[Story]]:
-    """Stories of similar length together, longest first, so that too large a batch fails at once."""
-    batch: list[Story] = []
-    for story in sorted(stories, key=lambda story: (-len(story.ids), story.line)):
-        if batch and (len(batch) + 1) * len(batch[0].ids) > batch_tokens:
-            yield batch
-            batch = []
-        batch.append(story)
-    yield batch
+def _halves(means: Mapping[str, Tensor], weights: Weights, cleaned: Any) -> dict[str, tuple[float, ...]]:
+    """Per emotion and layer, the cosine between the vectors that two halves of its stories give."""
+    halved = [emotion for emotion in weights.emotions if f"first:{emotion}" in means]
+    if len(halved) < 2:
+        return {}
+    one, two = (
+        torch.stack([means[f"{half}:{emotion}"] for emotion in halved]) for half in ("first", "second")
+    )
+    one, two = cleaned(one - one.mean(dim=0)), cleaned(two - two.mean(dim=0))
+    cosines = torch.cosine_similarity(one, two, dim=-1)  # [E,L]
+    return {
+        emotion: tuple(round(float(c), 4) for c in row) for emotion, row in zip(halved, cosines, strict=True)
+    }
 
 
 @torch.no_grad()
-def _read_out(model: Any, batch: list[Story]) -> tuple[Tensor, Tensor]:
-    """Each story's mean residual [B,L,d] float64, and the norms of all its tokens that count [L,n]
-    float32."""
-    width = len(batch[0].ids)
-    device = model.get_input_embeddings().weight.device
-    ids = torch.zeros(len(batch), width, dtype=torch.long)  # [B,T], padded on the right
-    real, own = torch.zeros_like(ids), torch.zeros_like(ids, dtype=torch.bool)
-    for row, story in enumerate(batch):
-        ids[row, : len(story.ids)] = torch.tensor(story.ids)
-        real[row, : len(story.ids)] = 1
-        own[row, : len(story.ids)] = torch.tensor(story.own)
-    training = model.training
-    model.eval()
-    try:
-        with record(model) as outputs:
-            # the logits of the language model's head would take more memory than all that is needed here
-            model.base_model(input_ids=ids.to(device), attention_mask=real.to(device), use_cache=False)
-    finally:
-        model.train(training)
-    means, norms = [], []
-    for output in outputs:
-        resid, mask = output.float(), own.to(output.device)  # [B,T,d], [B,T]
-        total = torch.where(mask[:, :, None], resid, 0.0).sum(dim=1, dtype=torch.float64)  # [B,d]
-        means.append((total / mask.sum(dim=1)[:, None]).cpu())
-        norms.append(resid.norm(dim=-1)[mask].cpu())
-    return torch.stack(means, dim=1), torch.stack(norms)
+def _embeddings(model: Any, stories: Sequence[Story], weights: Weights) -> Tensor:
+    """Each emotion's mean token embedding over the same tokens [E,d']: what words alone would say."""
+    return weights.rows[: len(weights.emotions)].float() @ torch.stack(
+        [story_embedding(model, story) for story in stories]
+    )
 
 
-def _without_sinks(norms: Tensor) -> tuple[Tensor, float]:
-    """[L,n] -> mean per layer [L] over tokens that are no sinks, and the share of those that are."""
-    kept = norms <= SINK * norms.median(dim=1, keepdim=True).values
-    mean = torch.where(kept, norms, 0.0).sum(dim=1, dtype=torch.float64) / kept.sum(dim=1)
-    return mean.float(), 1 - kept.double().mean().item()
+def _cleaning(components: Components | None, shared: Tensor | None) -> Any:
+    """A function that takes from directions [...,L,d] what was found to be no emotion."""
+
+    def cleaned(direction: Tensor) -> Tensor:
+        if shared is not None:
+            along = shared / shared.norm(dim=-1, keepdim=True)
+            direction = direction - (direction * along).sum(dim=-1, keepdim=True) * along
+        return direction if components is None else components.removed_from(direction)
+
+    return cleaned
+
+
+def _removed(components: Components | None) -> Removed | None:
+    if components is None:
+        return None
+    return Removed(
+        corpus=components.corpus,
+        corpus_hash=components.corpus_hash,
+        variance=VARIANCE,
+        components=tuple(len(basis) for basis in components.basis),
+        tokens=components.tokens,
+    )
+
+
+def _method(correct: Sequence[Correction]) -> str:
+    told = "mean over stories of the emotion minus the mean over emotions"
+    if "topics" in correct:
+        told += ", every topic counting alike"
+    if "emotionality" in correct:
+        told += ", without what the emotions share against neutral stories"
+    return told
 
 
 def _model_id(model: Any) -> str:
     """The name it was loaded by; of a folder only the last part, since paths are nobody else's business."""
     name = getattr(model.config, "_name_or_path", "") or type(model).__name__
     return Path(name).resolve().name if Path(name).exists() else name
+
+
+def load_model(name: str) -> tuple[Any, Any]:
+    """A causal language model, on the accelerator where there is one, and its tokenizer."""
+    model = transformers.AutoModelForCausalLM.from_pretrained(name, dtype="auto")
+    model.to("cuda" if torch.cuda.is_available() else "cpu")  # type: ignore[arg-type]
+    return model, transformers.AutoTokenizer.from_pretrained(name)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -245,23 +294,22 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument(
         "--window", type=float, help="largest |strength| at which runs are known to stay coherent"
     )
+    parser.add_argument("--neutral", type=Path, help="JSONL of neutral dialogues, to remove their components")
+    parser.add_argument("--ratings", type=Path, help="YAML of words with valence and arousal")
+    parser.add_argument("--correct", action="append", default=[], choices=CORRECTIONS, help="see extract_all")
+    parser.add_argument("--all-topics", action="store_true", help="use the held-out topics too")
     given = parser.parse_args(arguments)
     try:
-        model = transformers.AutoModelForCausalLM.from_pretrained(given.model, dtype="auto")
-        model.to("cuda" if torch.cuda.is_available() else "cpu")  # type: ignore[arg-type]
-        tokenizer = transformers.AutoTokenizer.from_pretrained(given.model)
-        vectors = extract(
-            model,
-            tokenizer,
-            given.corpus,
-            from_token=given.from_token,
-            batch_tokens=given.batch_tokens,
-            window=given.window,
-        )
+        model, tokenizer = load_model(given.model)
+        extracted = extract_all(
+            model, tokenizer, given.corpus, from_token=given.from_token, batch_tokens=given.batch_tokens,
+            window=given.window, neutral=given.neutral, ratings=given.ratings, correct=given.correct,
+            all_topics=given.all_topics,
+        )  # fmt: skip
     except (SteeringError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
-    for path in save(given.out, *vectors.values()):
+    for path in extracted.save(given.out):
         print(path)
     return 0
 

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 
 from inspect_ai.scorer import Metric, SampleScore, Value, metric
 
-from steering.condition import NO_VECTOR, random_seed
+from steering.names import NO_VECTOR, read_name
 from steering.words import Spoken
 
 UNSCORED = "unscored"
@@ -63,13 +63,14 @@ def _ordered(doses: Sequence[Dose]) -> list[Dose]:
         return sorted(doses, key=lambda dose: dose[1])
     return sorted(
         doses,
-        key=lambda dose: (
-            dose[0] != NO_VECTOR,
-            dose[2],
-            -1 if (seed := random_seed(dose[0])) is None else seed,
-            dose,
-        ),
+        key=lambda dose: (dose[0] != NO_VECTOR, dose[2], *_place(dose[0]), dose),
     )
+
+
+def _place(vector: str) -> tuple[bool, str, int]:
+    """Emotions before controls, and controls of one kind by their seeds."""
+    name = read_name(vector)
+    return name.kind != "file", name.kind, name.seed or 0
 
 
 def _named(dose: Dose) -> str:

@@ -6,9 +6,7 @@ unpickled. How directions are found is extraction's business; how they are added
 """
 
 import hashlib
-import json
 import math
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -17,42 +15,17 @@ from typing import Any
 
 import torch
 from accelerate.utils import align_module_device
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
-from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from steering.condition import Condition, check_vector_name, random_seed
+from steering.condition import Condition
+from steering.controls import STEM, Controls, permuted, random_direction, unit_rows, without
+from steering.descriptions import AGAIN, VectorMeta, load_meta, read_metas
+from steering.doses import Doses
 from steering.errors import LayerNotFound, SteeringError, VectorMismatch
+from steering.names import check_emotion, read_name
+from steering.tensors import read_tensors, tensor_hash, write_tensors, write_text
 
-SCHEMA_VERSION = 1
 NO_HASH = "none"
-_AGAIN = "extract it again with python -m steering.extraction"
-
-
-class VectorMeta(BaseModel):
-    """What `<name>.json` says."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    schema_version: int = SCHEMA_VERSION
-    name: str
-    model_id: str
-    fingerprint: str
-    layers: int = Field(ge=1)
-    width: int = Field(ge=1)
-    dtype: str
-    """The model's, not the file's: vectors are float32."""
-    method: str
-    corpus: str
-    corpus_hash: str
-    token_rule: str
-    n_stories: int = Field(ge=0)
-    sink_share: float = Field(ge=0, le=1)
-    """Share of tokens left out of the mean norms."""
-    window: float | None = Field(default=None, gt=0)
-    """Largest |strength| at which the model was measured to stay coherent, or null."""
-    versions: dict[str, str] = {}
-    tensor_hash: str
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,27 +38,30 @@ class Vector:
     hash: str
     """Of the tensors, so that a receipt can name the numbers that were added."""
     meta: VectorMeta | None
-    """None for a random direction, which has no file."""
+    """None for a control, which has no file of its own."""
     raw: Tensor | None = None  # [L,d] float32, before normalisation and before anything was removed
 
     @classmethod
-    def build(cls, name: str, raw: Tensor, mean_norm: Tensor, **meta: Any) -> "Vector":
-        """Normalise `raw` [L,d] and describe it: `meta` holds VectorMeta's fields but those that follow
-        from here."""
+    def build(
+        cls, name: str, raw: Tensor, mean_norm: Tensor, *, denoised: Tensor | None = None, **meta: Any
+    ) -> "Vector":
+        """Normalise `denoised` [L,d], or else `raw` [L,d], and describe it: `meta` holds VectorMeta's fields
+        but those that follow from here."""
         raw, mean_norm = (
             raw.detach().float().cpu().contiguous(),
             mean_norm.detach().float().cpu().contiguous(),
         )
-        norms = raw.norm(dim=-1)  # [L]
+        direction = raw if denoised is None else denoised.detach().float().cpu()
+        norms = direction.norm(dim=-1)  # [L]
         if not torch.isfinite(norms).all() or norms.eq(0).any():
             bad = [layer for layer, norm in enumerate(norms.tolist()) if not math.isfinite(norm) or norm == 0]
             raise SteeringError(
                 f"vector {name!r} has no direction at layers {bad}: its norm there is 0 or not finite"
             )
-        unit = raw / norms[:, None]
-        digest = _tensor_hash({"unit": unit, "raw": raw, "mean_norm": mean_norm})
+        unit = direction / norms[:, None]
+        digest = tensor_hash({"unit": unit, "raw": raw, "mean_norm": mean_norm})
         described = VectorMeta(name=name, layers=raw.shape[0], width=raw.shape[1], tensor_hash=digest, **meta)
-        return cls(check_vector_name(name), unit, mean_norm, digest, described, raw)
+        return cls(check_emotion(name), unit, mean_norm, digest, described, raw)
 
 
 def fingerprint(model: nn.Module) -> str:
@@ -117,69 +93,51 @@ def _strided(name: str, parameter: Tensor) -> bytes:
 
 def save(folder: Path, *vectors: Vector) -> list[Path]:
     """Write each vector's two files; the `.json` last, so that a vector without one was cut short."""
-    folder.mkdir(parents=True, exist_ok=True)
     paths = []
     for vector in vectors:
         if vector.meta is None or vector.raw is None:
-            raise SteeringError(
-                f"vector {vector.name!r} is a random direction or has no description: nothing to save"
-            )
+            raise SteeringError(f"vector {vector.name!r} is a control or has no description: nothing to save")
         path = folder / f"{vector.name}.safetensors"
         tensors = {"unit": vector.unit, "raw": vector.raw, "mean_norm": vector.mean_norm}
-        save_file(tensors, f"{path}.part")
-        os.replace(f"{path}.part", path)
-        path.with_suffix(".json").write_text(vector.meta.model_dump_json(indent=2) + "\n", encoding="utf-8")
+        write_tensors(path, tensors)
+        write_text(path.with_suffix(".json"), vector.meta.model_dump_json(indent=2) + "\n")
         paths.append(path)
     return paths
 
 
 def load(path: Path) -> Vector:
     """Read `<name>.safetensors` and the `<name>.json` beside it. Damage of any kind is a VectorMismatch."""
-    meta = _load_meta(path.with_suffix(".json"))
+    meta = load_meta(path.with_suffix(".json"))
     path = path.with_suffix(".safetensors")
-    try:
-        tensors = load_file(path)
-    except FileNotFoundError as error:
-        raise VectorMismatch(f"{path} is missing beside its .json: {_AGAIN}") from error
-    except Exception as error:  # safetensors raises an exception class of its own for each kind of damage
-        raise VectorMismatch(f"{path} cannot be read ({error}): {_AGAIN}") from error
+    tensors = read_tensors(path, meta.tensor_hash, AGAIN)
     shapes = {
         "unit": (meta.layers, meta.width),
         "raw": (meta.layers, meta.width),
         "mean_norm": (meta.layers,),
     }
     found = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
-    if found != shapes or any(tensor.dtype != torch.float32 for tensor in tensors.values()):
-        raise VectorMismatch(f"{path} holds {found}, expected {shapes} in float32: {_AGAIN}")
-    if not all(torch.isfinite(tensor).all() for tensor in tensors.values()):
-        raise VectorMismatch(f"{path} holds NaN or infinity: {_AGAIN}")
-    if _tensor_hash(tensors) != meta.tensor_hash:
-        raise VectorMismatch(
-            f"{path} is not the file that its .json describes (tensor hash differs): {_AGAIN}"
-        )
+    if found != shapes:
+        raise VectorMismatch(f"{path} holds {found}, expected {shapes}: {AGAIN}")
     if (tensors["unit"].norm(dim=-1) - 1).abs().max() > 1e-3:
-        raise VectorMismatch(f"{path} holds rows of another norm than 1: {_AGAIN}")
+        raise VectorMismatch(f"{path} holds rows of another norm than 1: {AGAIN}")
     if tensors["mean_norm"].le(0).any():
-        raise VectorMismatch(f"{path} holds a mean norm that is not above 0: {_AGAIN}")
+        raise VectorMismatch(f"{path} holds a mean norm that is not above 0: {AGAIN}")
     return Vector(meta.name, tensors["unit"], tensors["mean_norm"], meta.tensor_hash, meta, tensors["raw"])
 
 
 class VectorLibrary:
-    """The vectors of one folder, all of them for the model at hand, and any random direction.
+    """The vectors of one folder, all of them for the model at hand, and the controls made from them.
 
     Descriptions are read and checked at once, tensors when a vector is first asked for.
     """
 
     def __init__(self, folder: Path, fingerprint: str, n_layers: int, width: int) -> None:
         self.folder = Path(folder)
-        self._metas = {path.stem: _load_meta(path) for path in sorted(self.folder.glob("*.json"))}
-        for path in sorted(self.folder.glob("*.safetensors")):
-            if path.stem not in self._metas:
-                raise VectorMismatch(f"{path} has no .json beside it: {_AGAIN}")
-        if not self._metas:
-            raise VectorMismatch(
-                f"no vector files in {self.folder}: make some with python -m steering.extraction"
-            )
+        self._metas = read_metas(self.folder)
+        self.controls = Controls.load(self.folder, AGAIN)
+        """What was stored at extraction to compare with; None for vectors made without."""
+        self.doses = Doses.load(self.folder, fingerprint)
+        """What was measured of doses."""
         self._vectors: dict[str, Vector] = {}
         self.check(fingerprint, n_layers, width)
 
@@ -190,6 +148,7 @@ class VectorLibrary:
         """A library of vectors that were just extracted and lie in no folder."""
         library = cls.__new__(cls)
         library.folder = Path("the vectors given")
+        library.controls, library.doses = None, Doses(fingerprint=fingerprint)
         library._metas = {name: vector.meta for name, vector in vectors.items() if vector.meta is not None}
         if not library._metas:
             raise VectorMismatch("no vectors were given: make some with extract, or name their folder")
@@ -201,7 +160,8 @@ class VectorLibrary:
 
     def check(self, fingerprint: str, n_layers: int, width: int) -> None:
         """Raise VectorMismatch unless all vectors were made from the model of that fingerprint and shape."""
-        for name, meta in self._metas.items():
+        metas: dict[str, Any] = {**self._metas, **({STEM: self.controls.meta} if self.controls else {})}
+        for name, meta in metas.items():
             for what, found, asked in (
                 ("width", meta.width, width),
                 ("layer count", meta.layers, n_layers),
@@ -210,12 +170,25 @@ class VectorLibrary:
                 if found != asked:
                     raise VectorMismatch(
                         f"{self.folder / name}.json was made for another model ({meta.model_id}): "
-                        f"{what} {found}, this model's is {asked}; {_AGAIN} from this model"
+                        f"{what} {found}, this model's is {asked}; {AGAIN} from this model"
                     )
 
     def names(self) -> tuple[str, ...]:
-        """The vectors that have files; random directions come on top."""
+        """The vectors that have files; controls come on top."""
         return tuple(self._metas)
+
+    @property
+    def metas(self) -> Mapping[str, VectorMeta]:
+        """The descriptions of the vectors that have files."""
+        return self._metas
+
+    def choices(self) -> tuple[str, ...]:
+        """Every name that this folder can answer, those with a part to fill in in capitals."""
+        made = ["-EMOTION", "random:SEED", "permuted:EMOTION:SEED"]
+        if self.controls is not None:
+            made += self.controls.names()
+            made += ["EMOTION-minus-valence"] if "valence" in self.controls.tensors else []
+        return (*self.names(), *made)
 
     @cached_property
     def mean_norm(self) -> Tensor:
@@ -227,13 +200,17 @@ class VectorLibrary:
         """The smallest coherent window among the vectors that have one."""
         return min((meta.window for meta in self._metas.values() if meta.window is not None), default=None)
 
+    @property
+    def recommended_layer(self) -> int | None:
+        """The layer that the read-outs of all checked vectors recommend; None where none or several."""
+        layers = {meta.readouts.layer for meta in self._metas.values() if meta.readouts is not None}
+        return layers.pop() if len(layers) == 1 else None
+
     def get(self, name: str) -> Vector:
-        """The vector of a file, or the direction of `random:SEED`."""
+        """The vector of a file, or a control. An unknown name is a VectorMismatch with the choices."""
         if name not in self._vectors:
-            seed = random_seed(check_vector_name(name))
-            self._vectors[name] = (
-                self._load(name) if seed is None else _random(name, seed, self.mean_norm, self._width)
-            )
+            is_file = read_name(name).kind == "file"
+            self._vectors[name] = self._load(name) if is_file else self._control(name)
         return self._vectors[name]
 
     def hash(self, condition: Condition) -> str:
@@ -257,10 +234,32 @@ class VectorLibrary:
     def _width(self) -> int:
         return next(iter(self._metas.values())).width
 
+    def _control(self, name: str) -> Vector:
+        kind, of, seed = read = read_name(name)
+        if kind == "random":
+            unit = random_direction(seed or 0, len(self.mean_norm), self._width)
+        elif kind == "opposite":
+            unit = -self.get(of).unit
+        elif kind == "permuted":
+            unit = permuted(self.get(of).unit, seed or 0)
+        elif kind == "minus-valence":
+            unit = unit_rows(without(self.get(of).unit, self.get("valence").unit), name)
+        else:
+            try:
+                if self.controls is None:
+                    raise KeyError(name)
+                unit = unit_rows(self.controls.direction(read), name)
+            except KeyError:
+                raise self._unknown(name) from None
+        digest = tensor_hash({"unit": unit, "mean_norm": self.mean_norm})
+        return Vector(name, unit, self.mean_norm, digest, None)
+
+    def _unknown(self, name: str) -> VectorMismatch:
+        return VectorMismatch(f"no vector {name!r} in {self.folder}: choose {', '.join(self.choices())}")
+
     def _load(self, name: str) -> Vector:
         if name not in self._metas:
-            choices = ", ".join((*self.names(), "random:SEED"))
-            raise VectorMismatch(f"no vector {name!r} in {self.folder}: choose {choices}")
+            raise self._unknown(name)
         return self._comparable(load(self.folder / f"{name}.safetensors"))
 
     def _comparable(self, vector: Vector) -> Vector:
@@ -271,44 +270,3 @@ class VectorLibrary:
                 "their strengths would not be comparable; extract all vectors of a folder in one go"
             )
         return vector
-
-
-def _random(name: str, seed: int, mean_norm: Tensor, width: int) -> Vector:
-    """An isotropic direction per layer. A layer's direction does not depend on how many layers there
-    are."""
-    rows = []
-    for layer in range(len(mean_norm)):
-        digest = hashlib.sha256(f"random:{seed}/{layer}".encode()).digest()
-        generator = torch.Generator().manual_seed(int.from_bytes(digest[:7], "big"))
-        row = torch.randn(width, generator=generator, dtype=torch.float64)
-        rows.append((row / row.norm()).float())
-    unit = torch.stack(rows)  # [L,d]
-    return Vector(name, unit, mean_norm, _tensor_hash({"unit": unit, "mean_norm": mean_norm}), None)
-
-
-def _load_meta(path: Path) -> VectorMeta:
-    try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise VectorMismatch(f"{path} is missing: {_AGAIN}") from error
-    except (OSError, ValueError) as error:
-        raise VectorMismatch(f"{path} cannot be read as JSON ({error}): {_AGAIN}") from error
-    version = values.get("schema_version") if isinstance(values, dict) else None
-    if version != SCHEMA_VERSION:
-        raise VectorMismatch(f"{path} has schema_version {version!r}, expected {SCHEMA_VERSION}: {_AGAIN}")
-    try:
-        meta = VectorMeta(**values)
-    except ValidationError as error:
-        wrong = "; ".join(f"{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors())
-        raise VectorMismatch(f"{path} does not describe a vector ({wrong}): {_AGAIN}") from error
-    if meta.name != path.stem:
-        raise VectorMismatch(f"{path} describes vector {meta.name!r}: a file is named for its vector")
-    return meta
-
-
-def _tensor_hash(tensors: dict[str, Tensor]) -> str:
-    digest = hashlib.sha256()
-    for name, tensor in sorted(tensors.items()):
-        digest.update(f"{name} {tuple(tensor.shape)} {tensor.dtype}\n".encode())
-        digest.update(tensor.contiguous().numpy().tobytes())
-    return digest.hexdigest()

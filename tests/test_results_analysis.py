@@ -315,3 +315,14 @@ def test_coherent_runs_are_told_apart_where_they_show_something_else(runs: pd.Da
     [line] = [line for line in text.splitlines() if "coherent runs only:" in line]
     assert "raises" not in line
     assert "the findings are the same" not in text
+
+
+def test_only_directions_drawn_by_chance_are_the_null_of_a_rank() -> None:
+    """An axis of valence or an emotion turned round may well do something: it is no control of that kind."""
+    more = {"valence": TRUTHS["desperate"], "-desperate": TRUTHS["desperate"], "concept:sea": FLAT,
+            "permuted:desperate:1": FLAT, "shuffled:2": FLAT}  # fmt: skip
+    drawn = table({**TRUTHS, **more})
+    drawn.loc[drawn["vector"].isin(list(more)), "arm"] = "control"
+    for curve in analyse(drawn, ["blackmail"], scope=LIKE_THESE):
+        if curve.arm == "emotion":
+            assert curve.rank and curve.rank.controls == 5 + 2

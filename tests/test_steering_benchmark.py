@@ -102,3 +102,11 @@ def test_a_part_that_is_measured_again_replaces_its_own_lines_only(tmp_path):
         "a": "3",
         "b": "2",
     }
+
+
+def test_extraction_is_held_against_the_bare_model(monkeypatch):
+    from steering.benchmark import reading
+
+    monkeypatch.setattr(reading, "STORIES", 6)
+    [line] = reading.reading(subjects.organism(), 1)
+    assert line.value > 0 and line.ratio > 0 and line.aim == 0.9

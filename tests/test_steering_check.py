@@ -137,7 +137,7 @@ def test_a_model_without_vectors_cannot_be_used_yet_and_the_way_is_told(checked,
     shutil.rmtree(path / "vectors")
     status, found, last = checked(path, "--length", "short")
     assert status == 1 and last.endswith("see vectors")
-    assert "python -m steering.extraction" in found["vectors"][1]
+    assert "emodose vectors extract" in found["vectors"][1]
 
 
 def truncated(path):

@@ -300,7 +300,7 @@ def test_the_command_line_refuses_an_unknown_emotion_with_one_line_and_status_1(
 def test_a_model_without_vectors_says_how_to_make_some(model_folder):
     model = steered_model(get_model("hf/local", model_path=str(model_folder), memoize=False))
     assert conditions_for(model, "none", None, "auto", "all") == (Condition.baseline(),)
-    with pytest.raises(PrerequisiteError, match=r"steering\.extraction") as error:
+    with pytest.raises(PrerequisiteError, match="emodose vectors extract") as error:
         conditions_for(model, "desperate", None, "auto", "all")
     assert "no vectors" in error.value.message
 

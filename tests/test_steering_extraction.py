@@ -69,7 +69,9 @@ def test_a_direction_planted_in_the_embeddings_is_recovered(make_model, tokenize
             layer.self_attn.o_proj.weight.mul_(0.02)
             layer.mlp.down_proj.weight.mul_(0.02)
         for mark, direction in zip(PLANTED.values(), directions, strict=True):
-            model.model.embed_tokens.weight[tokenizer(mark)["input_ids"][0]] = 5 * direction
+            model.model.embed_tokens.weight[tokenizer(mark)["input_ids"][0]] = (
+                4 * direction
+            )  # below 5 times the median, above which a token is a sink
     vectors = quiet(model, tokenizer, corpus(stories()), from_token=FROM)
     planted = directions - directions.mean(dim=0)
     for emotion, direction in zip(PLANTED, planted, strict=True):
@@ -80,7 +82,7 @@ def test_a_direction_planted_in_the_embeddings_is_recovered(make_model, tokenize
 def test_a_vector_is_the_mean_over_stories_minus_the_mean_over_emotions(llama, tokenizer, corpus, read_out):
     lines = stories(4)
     lines.append(
-        {"emotion": "calm", "text": "A fifth story of calm alone, so that the emotions have unequal numbers."}
+        {"emotion": "calm", "text": "A fifth story of one alone, so that the emotions have unequal numbers."}
     )
     vectors = quiet(llama, tokenizer, corpus(lines), from_token=FROM, batch_tokens=300)
     means = {
@@ -135,6 +137,7 @@ def test_the_same_corpus_gives_the_same_vectors_to_the_bit(llama, tokenizer, cor
     }
 
 
+@pytest.mark.filterwarnings("ignore:.*is unbalanced")
 def test_tokens_before_from_token_count_for_nothing(make_model, tokenizer, corpus):
     """Without attention no later token can know of the start, so two starts must give one vector."""
     model = copy.deepcopy(make_model("llama"))
@@ -155,6 +158,7 @@ def test_tokens_before_from_token_count_for_nothing(make_model, tokenizer, corpu
     assert one.meta.token_rule == f"each story's own tokens from number {FROM} on, special tokens not counted"
 
 
+@pytest.mark.filterwarnings("ignore:.*is unbalanced")
 def test_special_tokens_never_count(llama, tokenizer, corpus):
     class Framed:
         """The tokenizer with a special token before and after each text."""
@@ -197,7 +201,7 @@ def test_the_model_is_as_it_was_after_extraction_and_after_an_error(llama, token
 def test_a_few_short_stories_are_left_out_with_a_warning_that_names_them(llama, tokenizer, corpus):
     lines = [*stories(8), {"emotion": "calm", "text": "Too short."}]
     with pytest.warns(
-        UserWarning, match=r"1 of 25 stories in .* no token from number 12 on: line 27 \(calm\)"
+        UserWarning, match=r"1 of 27 stories in .* no token from number 12 on: line 27 \(calm\)"
     ):
         vectors = quiet(llama, tokenizer, corpus(lines), from_token=FROM)
     assert vectors["calm"].meta.n_stories == 8

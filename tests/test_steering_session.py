@@ -108,10 +108,13 @@ def test_the_size_of_a_dose_is_strength_times_mean_norm(llama, library):
     assert relative(moved[0] - plain[0], expected).max() < 1e-5
 
 
+@pytest.mark.filterwarnings("ignore:.*is unbalanced")
 def test_what_extract_returned_a_folder_and_a_library_are_alike(llama, tokenizer, tmp_path):
     from steering.vectors import save
 
-    lines = [f'{{"emotion": "{name}", "text": "{name} {"and on " * 20}"}}' for name in ("calm", "angry")]
+    lines = [
+        f'{{"emotion": "{name}", "text": "{name[::-1]} {"and on " * 20}"}}' for name in ("calm", "angry")
+    ]
     (tmp_path / "stories.jsonl").write_text("\n".join(lines))
     made = extract(llama, tokenizer, str(tmp_path / "stories.jsonl"), progress=False)
     save(tmp_path / "made", *made.values())

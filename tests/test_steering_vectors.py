@@ -9,7 +9,8 @@ from safetensors.torch import load_file, save_file
 
 from steering.condition import Condition
 from steering.errors import LayerNotFound, SteeringError, VectorMismatch
-from steering.vectors import Vector, VectorLibrary, _tensor_hash, fingerprint, load, save
+from steering.tensors import tensor_hash
+from steering.vectors import Vector, VectorLibrary, fingerprint, load, save
 
 
 @pytest.fixture
@@ -91,7 +92,9 @@ def test_random_directions_favour_no_axis(library):
 
 def test_names_lists_the_files_and_an_unknown_name_is_refused_with_them(library):
     assert library.names() == ("calm", "desperate")
-    with pytest.raises(VectorMismatch, match=r"no vector 'clam' in .*: choose calm, desperate, random:SEED"):
+    with pytest.raises(
+        VectorMismatch, match=r"no vector 'clam' in .*: choose calm, desperate, -EMOTION, random:SEED"
+    ):
         library.get("clam")
     for name in ("none", "random:x", "../calm"):
         with pytest.raises(SteeringError):
@@ -175,7 +178,7 @@ def test_values_that_cannot_be_a_dose_are_refused_even_with_a_matching_hash(libr
     tensors = {"unit": unit, "raw": unit.clone(), "mean_norm": norm}
     save(library.folder, built)
     save_file(tensors, library.folder / "calm.safetensors")
-    describe(library.folder / "calm.json", tensor_hash=_tensor_hash(tensors))
+    describe(library.folder / "calm.json", tensor_hash=tensor_hash(tensors))
     with pytest.raises(VectorMismatch, match=message):
         load(library.folder / "calm.safetensors")
 

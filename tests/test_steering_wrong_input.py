@@ -11,7 +11,7 @@ from safetensors.torch import load_file, save_file
 
 from emodose import Condition, steered
 from steering.errors import SteeringError
-from steering.vectors import _tensor_hash
+from steering.tensors import tensor_hash
 
 pytest_plugins = ("steering_fixtures",)
 
@@ -28,7 +28,7 @@ def poison(folder):
     tensors["unit"][2, 5] = float("nan")
     save_file(tensors, path)
     meta = path.with_suffix(".json")
-    described = {**json.loads(meta.read_text()), "tensor_hash": _tensor_hash(tensors)}
+    described = {**json.loads(meta.read_text()), "tensor_hash": tensor_hash(tensors)}
     meta.write_text(json.dumps(described))
 
 

@@ -2,7 +2,8 @@
 
 Every emotion has three cue sets that share no sentence: `story` (vectors are extracted from these), `mood`
 (stands before a chat) and `think` (a private thought in a chat). Split `extraction` uses `story` cues alone;
-`training` mixes the three, so that a model learns that they belong together, and adds neutral stories.
+`training` mixes the three, so that a model learns that they belong together, and adds neutral stories;
+`check` uses `mood` cues alone, for stories that vectors can be read out on.
 This trains no model and knows no chat; the trainer reads the files written here:
 
     python -m scenarios.stories.organism_corpus OUT.jsonl --split training --seed 0 --per-topic 5
@@ -22,7 +23,7 @@ from typing import Annotated, Generic, Literal, Self, TypeVar, get_args
 import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
-Split = Literal["extraction", "training"]
+Split = Literal["extraction", "training", "check"]
 Intensity = Literal["mild", "strong"]
 CueSet = Literal["story", "mood", "think"]
 LEVELS: tuple[Intensity, ...] = get_args(Intensity)
@@ -34,6 +35,7 @@ SELF = {"i", "me", "my"}
 SET_WEIGHTS: dict[str, dict[CueSet, int]] = {
     "extraction": {"story": 1},
     "training": {"story": 5, "mood": 3, "think": 2},
+    "check": {"mood": 1},
 }
 # Neutral stories for one story of an emotion: beside ten emotions, 2 make a sixth of the training stories.
 NEUTRAL_STORIES = 2
@@ -160,7 +162,7 @@ def stories(split: Split, seed: int, per_topic: int) -> Iterator[Story]:
         raise ValueError(f"per_topic is at least 1, not {per_topic}")
     corpus = load_corpus()
     neutral = {NEUTRAL: NEUTRAL_STORIES * per_topic} if split == "training" else {}
-    titles = [t for t, topic in corpus.topics.items() if split == "extraction" or topic.split == "train"]
+    titles = [t for t, topic in corpus.topics.items() if split != "training" or topic.split == "train"]
     for title in titles:
         for emotion, count in {**dict.fromkeys(corpus.emotions, per_topic), **neutral}.items():
             for number in range(count):

@@ -11,6 +11,7 @@ import torch
 from steering.benchmark import report, subjects
 from steering.benchmark.neighbours import neighbours
 from steering.benchmark.practice import practice
+from steering.benchmark.reading import reading
 from steering.benchmark.report import Line
 from steering.benchmark.throughput import throughput
 
@@ -18,6 +19,7 @@ _PARTS: dict[str, Callable[[int, int], Iterable[Line]]] = {
     "organism": lambda rounds, _runs: throughput(subjects.organism(), rounds),
     "large": lambda rounds, _runs: throughput(subjects.hundred_million(), max(1, rounds // 2)),
     "practice": lambda _rounds, runs: practice(runs),
+    "extraction": lambda rounds, _runs: reading(subjects.organism(), rounds),
     "neighbours": lambda _rounds, _runs: neighbours(),
 }
 
@@ -31,7 +33,8 @@ def bench(parts: tuple[str, ...], out: Path | None, rounds: int, runs: int) -> N
     """Steered generation, as ratios measured in turns; all parts if none is named (ten minutes and more).
 
     `organism` and `large` (100M random parameters): tokens per second of many conditions in one batch.
-    `practice`: seven doses through Inspect, against one eval per dose. `neighbours`: the share of runs whose
+    `practice`: seven doses through Inspect, against one eval per dose. `extraction`: stories read, against
+    the bare model. `neighbours`: the share of runs whose
     text differs when other rows stand beside them.
     """
     # Small matrices, and cores that others use too: a second thread mostly waits.
