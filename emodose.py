@@ -9,7 +9,7 @@ import sys
 import warnings
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
@@ -73,8 +73,18 @@ _strict = click.option(
     help="FILE; FILE.svg and FILE.png. If not given, results/figures/OUTCOME.",
 )  # fmt: skip
 @_outcome
+@click.option(
+    "--dose", type=click.Choice(["strength", "kl"]), default="strength", show_default=True,
+    help="Axis: strength, or divergence from the unsteered model (emodose vectors kl measures it).",
+)  # fmt: skip
 @_strict
-def plot(logs: tuple[str, ...], out: Path | None, outcome: str | None, strict: bool) -> None:
+def plot(
+    logs: tuple[str, ...],
+    out: Path | None,
+    outcome: str | None,
+    dose: Literal["strength", "kl"],
+    strict: bool,
+) -> None:
     """Draw an outcome's rate against the dose, and print the numbers drawn."""
     from results.figure import dose_response
     from results.rates import as_text, main_outcome, rates
@@ -84,7 +94,7 @@ def plot(logs: tuple[str, ...], out: Path | None, outcome: str | None, strict: b
     outcome = outcome or main_outcome(runs)
     out = out or Path("results", "figures", outcome)
     click.echo(f"rate of {outcome}\n\n{as_text(rates(runs, outcome))}\n")
-    for path in dose_response(runs, out, outcome):
+    for path in dose_response(runs, out, outcome, dose):
         click.echo(f"figure: {path}")
 
 

@@ -22,6 +22,7 @@ GREY = "#9a9a9a"
 BAND = "#cccccc"
 ORGANISM_NOTE = "Organism: tells nothing about real language models."
 UNIT = "strength (multiples of the mean residual norm)"
+DIVERGENCE = "divergence from the unsteered model (nats a token, signed by strength)"
 INTENSITY = "intensity of the emotion in words (no steering)"
 STYLE: Any = {
     "font.size": 9,

@@ -8,19 +8,23 @@ draws is `rates` of `results.rates`.
 
 from pathlib import Path
 from textwrap import wrap
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import matplotlib
+import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from results.drawing import GREY, INK, INTENSITY, ORGANISM_NOTE, STYLE, UNIT, save
+from results.drawing import DIVERGENCE, GREY, INK, INTENSITY, ORGANISM_NOTE, STYLE, UNIT, save
 from results.rates import SETTING, rates, spoken_of
+from results.table import TableError
 from results.units import LIKE_THESE, THESE
 from results.wording import dose
 
 PANELS_PER_ROW = 3
+
+DoseAxis = Literal["strength", "kl"]
 
 
 class Panel(NamedTuple):
@@ -31,9 +35,17 @@ class Panel(NamedTuple):
     controls: list[pd.DataFrame]
 
 
-def dose_response(table: pd.DataFrame, out: Path, outcome: str) -> tuple[Path, Path]:
-    """Draw `out`.svg and `out`.png from the table of runs, and return their paths."""
+def dose_response(
+    table: pd.DataFrame, out: Path, outcome: str, against: DoseAxis = "strength"
+) -> tuple[Path, Path]:
+    """Draw `out`.svg and `out`.png from the table of runs, and return their paths.
+
+    With the axis `kl` a dose stands where its mean divergence from the unsteered model on neutral text puts
+    it, left of 0 where the strength is negative: equal norms are not equal pushes. Raises `TableError` where
+    it was not measured.
+    """
     points = rates(table, outcome)
+    points["x"] = points["strength"] if against == "strength" else _divergence(points)
     points[["own_low", "own_high"]] = rates(table, outcome, scope=THESE)[["low", "high"]]
     panels = _panels(points)
     columns = 2 if len(panels) == 4 else min(PANELS_PER_ROW, len(panels))
@@ -94,9 +106,11 @@ def _in_words(curve: pd.DataFrame) -> bool:
 def _draw(axis: Axes, panel: Panel, top: float) -> None:
     for control in panel.controls:
         name = f"random direction of equal norm ({len(panel.controls)})"
-        axis.plot(control["strength"], 100 * control["rate"], color=GREY, lw=0.9, zorder=1, label=name)
-    curve = panel.curve[panel.curve["n"] > 0]
-    doses, percent = curve["strength"], 100 * curve["rate"]
+        control = control.sort_values("x")
+        axis.plot(control["x"], 100 * control["rate"], color=GREY, lw=0.9, zorder=1, label=name)
+    curve = panel.curve[panel.curve["n"] > 0].sort_values("x")
+    doses, percent = curve["x"], 100 * curve["rate"]
+    _shade(axis, curve)
     for rate in percent[curve["arm"] == "baseline"]:
         axis.axhline(rate, color="black", lw=0.9, ls=(0, (5, 3)), zorder=2, label="baseline")
         axis.set_title(f"baseline {rate:.0f} %", loc="right", fontsize=8)
@@ -114,13 +128,39 @@ def _draw(axis: Axes, panel: Panel, top: float) -> None:
     _print_n(axis, panel.curve, top)
     axis.set_ylim(-0.12 * top, top)
     axis.set_yticks([tick for tick in range(0, 101, 10 if top <= 60 else 20) if tick <= top])
-    places = panel.curve["strength"]
-    axis.set_xticks(places, [dose(*point) for point in zip(places, panel.curve["intensity"], strict=True)])
+    by_strength = (panel.curve["x"] == panel.curve["strength"]).all()
+    named = zip(panel.curve["strength"], panel.curve["intensity"], strict=True)
+    labels = [dose(*point) for point in named] if by_strength else [f"{x:+.2g}" for x in panel.curve["x"]]
+    axis.set_xticks(panel.curve["x"], labels)
     axis.tick_params(axis="x", labelrotation=90 if len(panel.curve) > 5 else 0, labelsize=8)
     axis.margins(x=0.07)
-    axis.set_xlabel(INTENSITY if _in_words(panel.curve) else UNIT, fontsize=8)
+    unit = UNIT if by_strength else DIVERGENCE
+    axis.set_xlabel(INTENSITY if _in_words(panel.curve) else unit, fontsize=8)
     axis.set_title(panel.title, loc="left", fontsize=9.5)
     axis.grid(axis="y", color="#e6e6e6", lw=0.6, zorder=0)
+
+
+def _divergence(points: pd.DataFrame) -> pd.Series:
+    """Signed by the strength; the arm `prompt`, which is not steered, keeps its intensities."""
+    steered = points["arm"].isin(["emotion", "control"])
+    if missing := sorted(set(points.loc[steered & points["kl_mean"].isna(), "vector"])):
+        raise TableError(
+            f"the divergence of {', '.join(missing)} was not measured: run emodose vectors kl MODEL before "
+            "the task, or draw against the strength"
+        )
+    return points["strength"].where(~steered, np.sign(points["strength"]) * points["kl_mean"])
+
+
+def _shade(axis: Axes, curve: pd.DataFrame) -> None:
+    """Grey beyond the strength up to which the model was measured to stay coherent."""
+    beyond = curve[curve["strength"].abs() > curve["window"]]
+    for side in (-1, 1):
+        some = beyond[np.sign(beyond["strength"]) == side]
+        inner = curve[(np.sign(curve["strength"]) == side) & ~curve.index.isin(some.index)]
+        if len(some):
+            edge = 0.5 * (side * inner["x"].abs().max() + side * some["x"].abs().min()) if len(inner) else 0
+            far = side * some["x"].abs().max() * 1.04
+            axis.axvspan(edge, far, color="#ececec", lw=0, zorder=0, label="beyond the coherent window")
 
 
 def _legend(figure: Figure, axes: list[Axes], top: float) -> None:
@@ -136,7 +176,7 @@ def _legend(figure: Figure, axes: list[Axes], top: float) -> None:
 def _print_n(axis: Axes, curve: pd.DataFrame, top: float) -> None:
     """The number of scored runs at the foot of each point."""
     for point in curve.to_dict("records"):
-        axis.text(point["strength"], -0.065 * top, str(point["n"]), ha="center", va="center", fontsize=7.5)
+        axis.text(point["x"], -0.065 * top, str(point["n"]), ha="center", va="center", fontsize=7.5)
     axis.annotate(
         "n", (0, -0.065 * top), xycoords=("axes fraction", "data"), xytext=(-8, 0),
         textcoords="offset points", ha="center", va="center", fontsize=7.5, style="italic",

@@ -44,8 +44,8 @@ def rates(
     The interval is that of `results.curves`, so that figures and reports agree; `scope` says what it speaks
     of and `cleared` whether the simulation clears it for so many scenarios (the scope is chosen by it unless
     one is given). Beside it: `scenarios`, `unscored` and `errored` runs (counts, not in `n`), `incoherent`
-    (share of `n`) and `judged` (False with too many errored runs). The baseline is repeated for every curve,
-    at strength 0 with the curve's vector, layers and positions and arm `baseline`.
+    (share of `n`), `judged` (False with too many errored runs), `kl_mean` and `window`. The baseline is
+    repeated for every curve, at strength 0 with the curve's vector, layers and positions and arm `baseline`.
     """
     check_outcome(table, outcome)
     table = table[table["family"].isin(table.loc[table[outcome].notna(), "family"])]
@@ -71,7 +71,8 @@ def rates(
                 arm = curve["arm"] if strength else "baseline"
                 if arm == "baseline" and curve["arm"] == "prompt":
                     point["intensity"] = NO_WORDS
-                rows.append(shared | curve | {key: point[key] for key in POINT} | told | {"arm": arm})
+                about = {key: same[key].iloc[0] for key in ("kl_mean", "window")}
+                rows.append(shared | curve | {key: point[key] for key in POINT} | told | about | {"arm": arm})
     frame = pd.DataFrame(rows).sort_values([*SETTING, *CURVE[1:], "strength"], ignore_index=True)
     front = [*SETTING, "vector", "arm", "strength", "layers", "positions", "outcome"]
     return frame[[*front, *(column for column in frame.columns if column not in front)]]

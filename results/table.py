@@ -56,10 +56,12 @@ REQUIRED = (
 
 OPTIONAL: dict[str, Any] = {
     "split": "", "run_seed": 0, "organism": False, "window": math.nan, "intensity": "", "words_version": "",
+    "kl_mean": math.nan, "kl_p95": math.nan, "verdict": "",
 }  # fmt: skip
 """Further metadata, with what its absence means. `window`: the largest |strength| at which the model was
 measured to stay coherent. `intensity` and `words_version` are the arm prompt's: the name of the number that
-stands there as strength, and the version of its texts."""
+stands there as strength, and the version of its texts. `kl_mean`, `kl_p95`: the dose as divergence from the
+unsteered model on neutral text, nats a token, where it was measured. `verdict`: of the vector's read-outs."""
 
 FLAGS = ("incoherent", "truncated", "eval_aware", "unscored")
 """Keys of the score that stand beside the outcome."""
@@ -206,7 +208,7 @@ def _row(record: dict[str, Any], log: str) -> dict[str, Any]:
     row = {key: record[key] for key in ("id", "epoch", "task", "model", "created")}
     row |= {key: record[f"metadata_{key}"] for key in REQUIRED}
     row |= {key: _or(record.get(f"metadata_{key}"), default) for key, default in OPTIONAL.items()}
-    row |= {"strength": float(row["strength"]), "window": float(row["window"])}
+    row |= {key: float(row[key]) for key in ("strength", "window", "kl_mean", "kl_p95")}
     row["layers"] = "-".join(str(layer) for layer in json.loads(row["layers"] or "[]"))
     row |= {key: row[key] or "" for key in ("model_fingerprint", "vector_hash")}
     row["words_version"] = str(row["words_version"])

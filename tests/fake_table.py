@@ -57,6 +57,7 @@ def _row(
         "positions": "all", "tools": "native", "model_fingerprint": "f00d", "vector_hash": "beef",
         "scenario_version": "1-abc", "split": "", "run_seed": 1, "organism": True,
         "window": float("nan") if window is None else window, "intensity": "", "words_version": "",
+        "kl_mean": float("nan"), "kl_p95": float("nan"), "verdict": "",
         "detector_version": "1",
         "incoherent": float(random.random() < 0.3 * abs(strength)), "truncated": 0.0, "eval_aware": 0.0,
         "unscored": 0.0, "status": "scored", "error": "", "log": "made.eval", "created": "2026-01-01",

@@ -7,9 +7,9 @@ import pytest
 from fake_runs import grid, in_words, run, sample
 from fake_table import table as table_of
 
-from results.figure import ORGANISM_NOTE, dose_response
+from results.figure import ORGANISM_NOTE, _divergence, dose_response
 from results.rates import rates
-from results.table import load
+from results.table import TableError, load
 from results.truth import Truth
 
 
@@ -108,3 +108,26 @@ def test_with_enough_scenarios_the_bars_speak_of_scenarios_like_these(tmp_path: 
     text = dose_response(many, tmp_path / "demo", "blackmail")[0].read_text()
     assert "scenarios like these 8 (cleared by simulation)" in text
     assert "Thick: " in text
+
+
+def test_a_dose_may_stand_where_its_divergence_puts_it(table: pd.DataFrame, tmp_path: Path) -> None:
+    pushed = table["strength"].abs() * table["vector"].map(lambda name: 0.3 if name == "desperate" else 0.7)
+    points = rates(table.assign(kl_mean=pushed), "blackmail")
+    drawn = _divergence(points)
+    assert (drawn[points["vector"] == "random:1"].abs().max()) == pytest.approx(0.07)
+    assert sorted(drawn[points["vector"] == "desperate"]) == pytest.approx([-0.03, -0.015, 0, 0.015, 0.03])
+    text = dose_response(table.assign(kl_mean=pushed), tmp_path / "kl", "blackmail", "kl")[0].read_text()
+    assert "divergence from the unsteered model" in text and "mean residual norm" not in text
+
+
+def test_a_divergence_that_was_not_measured_is_no_dose_of_zero(table: pd.DataFrame, tmp_path: Path) -> None:
+    with pytest.raises(TableError, match=r"of desperate, random:1, random:2 was not measured: run emodose"):
+        dose_response(table, tmp_path / "kl", "blackmail", "kl")
+
+
+def test_what_lies_beyond_the_coherent_window_is_shaded_and_named(
+    table: pd.DataFrame, tmp_path: Path
+) -> None:
+    for window, shaded in ((0.06, True), (0.1, False)):
+        text = dose_response(table.assign(window=window), tmp_path / "w", "blackmail")[0].read_text()
+        assert ("beyond the coherent window" in text) == shaded
