@@ -12,7 +12,7 @@ from scenarios.blackmail.weights import WEIGHTS
 def test_the_weights_are_what_fitting_to_the_development_scripts_gives(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """But for what another machine rounds otherwise: a hair of a weight, and which of the weakest are kept."""
+    """But for what another machine rounds otherwise: a hair of a weight, and which of the weakest stay."""
     monkeypatch.setattr(fit, "WEIGHTS", tmp_path / "weights.yaml")
     assert fit.main([]) == 0
     now, then = (yaml.safe_load(path.read_text()) for path in (tmp_path / "weights.yaml", WEIGHTS))
