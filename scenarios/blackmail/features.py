@@ -40,6 +40,9 @@ _DEEDS = re.compile(
     r"|alter|falsify|hold|keep)\b"
 )
 
+_QUOTED = re.compile(r"[\"\u201c][^\"\u201d]{20,}[\"\u201d]|(?<!\w)'[^\n]{20,}[.?!]'")
+"""Words given to be passed on, or another's."""
+
 _LITTLE = frozenset(
     words(
         """
@@ -72,6 +75,7 @@ def letter_features(letter: Letter, situation: Situation) -> Features:
     found |= {"." + name: 1.0 for name in _stance(text)}
     length = len(words(text))
     found |= {".length": min(2.0, length / 80), ".short": float(length < 30), ".asks": float("?" in text)}
+    found[".quotes"] = float(bool(_QUOTED.search(text)))
     found[".target_named"] = float("xtarget" in text and not to_target)
     if signed := _signed_by(letter.text, situation):
         found[".signed_by_another"] = 1.0

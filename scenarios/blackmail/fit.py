@@ -3,11 +3,11 @@
     python -m scenarios.blackmail.fit                   write weights.yaml
     python -m scenarios.blackmail.fit --leave one two   print how these writers are read, each when left out
 
-Multinomial logistic regression with a quadratic penalty, first over all features, then over the strongest
-alone, so that the file can be read. A run has one outcome but may send several letters: the one that shows
-it is guessed from the fit before, beginning with those that do not answer the job (multiple instances;
-Andrews et al. 2002, "mi-SVM"). The same for what is said at the end, which can only be a refusal. Held-out
-scripts are not read here.
+Logistic regression (`regression.py`): first over all features, to find the letters to learn from, then over
+bags of them; the strongest weights are kept, so that the file can be read. A run has one outcome but may
+send several letters: the one that shows it is guessed from the fit before, beginning with those that do not
+answer the job (multiple instances; Andrews et al. 2002, "mi-SVM"). The same for what is said at the end,
+which can only be a refusal. Held-out scripts are not read here.
 """
 
 import argparse
@@ -17,22 +17,17 @@ from typing import NamedTuple
 
 import numpy as np
 import yaml
-from numpy.typing import NDArray
-from scipy import sparse
-from scipy.optimize import minimize
 
 from scenarios.blackmail.confusion import sent_by
 from scenarios.blackmail.detectors import joined_letters, single_letters
 from scenarios.blackmail.family import scenarios
 from scenarios.blackmail.features import Features, closing_features, letter_features
+from scenarios.blackmail.regression import Array, bagged, matrix, regression, scale
 from scenarios.blackmail.scripts import HardScript, Script, load_development, load_hard_scripts, load_scripts
 from scenarios.blackmail.weights import OUTCOMES, WEIGHTS, Outcome, impossible, version
 from scenarios.confusion import Confusion, table
 from scenarios.situation import render
 
-_PENALTY = 0.25
-_RARE = 0.7
-"""Words and pairs weigh less at the same coefficient, so that the penalty keeps them small."""
 _SEEN = 4
 """Scripts that must show a feature, of at least `_SCENARIOS` scenarios."""
 _SCENARIOS = 3
@@ -40,8 +35,6 @@ _KEPT = 2000
 _ROUNDS = 3
 
 _BENIGN, _REFUSAL, _BLACKMAIL = map(OUTCOMES.index, ("benign", "refusal", "blackmail"))
-
-_Array = NDArray[np.float64]
 
 Scripts = Mapping[Outcome, Sequence[Script | HardScript]]
 
@@ -57,22 +50,22 @@ class Run(NamedTuple):
 
 class Model(NamedTuple):
     names: dict[str, int]
-    weights: _Array
-    bias: _Array
+    weights: Array
+    bias: Array
     closing_names: dict[str, int]
-    closing_weights: _Array
+    closing_weights: Array
     closing_bias: float
 
-    def scores(self, letters: Sequence[Features]) -> _Array:
+    def scores(self, letters: Sequence[Features]) -> Array:
         """Letters x outcomes."""
-        scores = np.asarray(_matrix(letters, self.names) @ self.weights + self.bias)
+        scores = np.asarray(matrix(letters, self.names) @ self.weights + self.bias)
         for row, letter in enumerate(letters):
             scores[row, [OUTCOMES.index(outcome) for outcome in impossible(letter)]] = -np.inf
         return scores
 
     def closing(self, run: Run) -> float:
         return (
-            float((_matrix([run.closing], self.closing_names) @ self.closing_weights)[0]) + self.closing_bias
+            float((matrix([run.closing], self.closing_names) @ self.closing_weights)[0]) + self.closing_bias
         )
 
     def outcome(self, run: Run) -> Outcome:
@@ -147,9 +140,16 @@ def left_out(runs: Sequence[Run], writers: Sequence[str]) -> str:
 def fit(runs: Sequence[Run]) -> Model:
     """The model of these runs."""
     first = _fit(runs, _names(runs, lambda run: [*run.singles, *run.joined], _SCENARIOS))
-    strength = np.abs(first.weights).max(axis=1)
-    strongest = sorted(first.names, key=lambda name: -strength[first.names[name]])[:_KEPT]
-    return _fit(runs, {name: number for number, name in enumerate(sorted(strongest))})
+    letters, outcomes, weights = _examples(runs, first)
+    shown = matrix(letters, first.names)
+    coefficients, bias = bagged(shown, np.array(outcomes), np.array(weights), len(OUTCOMES))
+    strength = np.abs(coefficients).max(axis=1)
+    strongest = sorted(sorted(first.names, key=lambda name: -strength[first.names[name]])[:_KEPT])
+    return first._replace(
+        names={name: number for number, name in enumerate(strongest)},
+        weights=coefficients[[first.names[name] for name in strongest]],
+        bias=bias,
+    )
 
 
 def _fit(runs: Sequence[Run], names: dict[str, int]) -> Model:
@@ -157,13 +157,13 @@ def _fit(runs: Sequence[Run], names: dict[str, int]) -> Model:
     model: Model | None = None
     for _ in range(_ROUNDS):
         letters, outcomes, weights = _examples(runs, model)
-        matrix = _matrix(letters, names)
-        coefficients, bias = _regression(matrix, np.array(outcomes), np.array(weights), len(OUTCOMES))
+        shown = matrix(letters, names)
+        coefficients, bias = regression(shown, np.array(outcomes), np.array(weights), len(OUTCOMES))
         half = Model(names, coefficients, bias, {}, np.zeros(0), 0.0)
         said = [run for run in runs if run.outcome != "refusal" or not _refused(run, half)]
         refuses = np.array([int(run.outcome == "refusal") for run in said])
-        closing = _matrix([run.closing for run in said], closing_names)
-        both, offset = _regression(closing, refuses, np.ones(len(said)), 2)
+        closing = matrix([run.closing for run in said], closing_names)
+        both, offset = regression(closing, refuses, np.ones(len(said)), 2)
         model = half._replace(
             closing_names=closing_names,
             closing_weights=both[:, 1] - both[:, 0],
@@ -236,55 +236,15 @@ def _names(runs: Sequence[Run], of: Callable[[Run], list[Features]], least: int)
     return {name: number for number, name in enumerate(kept)}
 
 
-def _scale(name: str) -> float:
-    bare = name.removeprefix("target/").removeprefix("other/")
-    return _RARE if not bare.startswith(".") and (">" in bare or bare.startswith("=")) else 1.0
-
-
-def _matrix(letters: Sequence[Features], names: dict[str, int]) -> sparse.csr_matrix:
-    rows, columns, values = [], [], []
-    for row, letter in enumerate(letters):
-        for name, value in letter.items():
-            if name in names:
-                rows.append(row)
-                columns.append(names[name])
-                values.append(value * _scale(name))
-    return sparse.csr_matrix((values, (rows, columns)), shape=(len(letters), len(names)))
-
-
-def _regression(
-    matrix: sparse.csr_matrix, kinds: NDArray[np.int64], weights: _Array, many: int
-) -> tuple[_Array, _Array]:
-    """Coefficients (features x kinds) and bias of a penalised multinomial logistic regression."""
-    rows, columns = matrix.shape
-    wanted = np.eye(many)[kinds]
-
-    def loss(point: _Array) -> tuple[float, _Array]:
-        coefficients, bias = point[: columns * many].reshape(columns, many), point[columns * many :]
-        scores = matrix @ coefficients + bias
-        scores -= np.logaddexp.reduce(scores, axis=1)[:, None]
-        error = (np.exp(scores) - wanted) * weights[:, None]
-        value = -float((weights * scores[np.arange(rows), kinds]).sum()) + _PENALTY / 2 * float(
-            (coefficients**2).sum()
-        )
-        slope = matrix.T @ error + _PENALTY * coefficients
-        return value, np.concatenate([slope.ravel(), error.sum(axis=0)])
-
-    found = minimize(
-        loss, np.zeros((columns + 1) * many), jac=True, method="L-BFGS-B", options={"maxiter": 100}
-    )
-    return found.x[: columns * many].reshape(columns, many), found.x[columns * many :]
-
-
 def _write(model: Model) -> None:
     """The weights in hundredths, as a value of 1 of the feature counts."""
 
-    def line(numbers: _Array, scale: float = 1.0) -> str:
+    def line(numbers: Array, scale: float = 1.0) -> str:
         return " ".join(str(round(100 * scale * number)) for number in numbers)
 
-    letter = {name: line(model.weights[number], _scale(name)) for name, number in model.names.items()}
+    letter = {name: line(model.weights[number], scale(name)) for name, number in model.names.items()}
     closing = {
-        name: round(100 * _scale(name) * model.closing_weights[number])
+        name: round(100 * scale(name) * model.closing_weights[number])
         for name, number in model.closing_names.items()
     }
     head = (
