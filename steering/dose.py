@@ -73,8 +73,14 @@ def conditions_for(
             library.delta(condition)
     except SteeringError as error:
         raise PrerequisiteError(escape(str(error))) from error
-    heed_verdicts(library, names, allow_failed)
+    heed_verdicts(library, names, allow_failed, lambda some: _first_look(model.api, some, places[0]))
     return conditions
+
+
+def _first_look(api: Any, names: list[str], layer: int) -> Any:
+    from steering.readouts.first_use import first_look
+
+    return first_look(api.wrapped.model, api.wrapped.tokenizer, api.library, names, layer)
 
 
 def conditions_of(

@@ -2,6 +2,7 @@
 
 import logging
 import shutil
+from types import SimpleNamespace
 
 import pytest
 from inspect_ai._util.error import PrerequisiteError
@@ -47,12 +48,26 @@ def test_a_weak_vector_is_warned_of_with_the_reason(judged, caplog, verdict, tol
     assert [record.message for record in caplog.records] == [told]
 
 
-def test_an_unchecked_vector_is_warned_of_with_the_way_out(judged, caplog):
+def test_an_unchecked_vector_is_looked_at_and_warned_of_with_the_way_out(judged, caplog):
     asked(judged(), "desperate,random:3,-calm")
-    assert [record.message for record in caplog.records] == [
-        "vector desperate was never read out, nobody knows what it stands for: "
-        "run emodose vectors check MODEL"
-    ]
+    [record] = caplog.records
+    assert record.message.startswith(
+        "vector desperate was never read out, only looked at: first look: two halves"
+    )
+    assert record.message.endswith("run emodose vectors check MODEL")
+
+
+@pytest.mark.parametrize(("cosine", "refused"), [(0.05, True), (-0.3, True), (0.9, False)])
+def test_at_first_use_a_vector_whose_halves_disagree_is_refused(judged, monkeypatch, cosine, refused):
+    model = judged()
+    halves = SimpleNamespace(meta=SimpleNamespace(halves={"desperate": (cosine,) * 8}))
+    monkeypatch.setattr(model.api.library, "controls", halves)
+    if not refused:
+        assert asked(model, "desperate")
+        return
+    with pytest.raises(PrerequisiteError, match=f"two halves of its corpus have cosine {cosine:.2f}"):
+        asked(model, "desperate")
+    assert asked(model, "desperate", allow_failed=True)
 
 
 def test_a_failed_vector_is_refused_unless_it_is_allowed_and_then_every_sample_says_so(judged, caplog):

@@ -26,6 +26,9 @@ class Settings:
     """A pass follows rising and falling intensities with at least this mean Spearman's rho."""
     lens: float = 0.25
     """A pass promotes the emotion's own word more than all but this share of the other emotions' words."""
+    first_halves: float = 0.2
+    """Below this cosine between two halves of its corpus a vector that was never read out fails at first use:
+    those of exchanged labels lie around 0."""
     permutations: int = 999
     """Of labels within topics. The p-value of the set allows for the choice of the best layer."""
     shallowest: float = 0.3
