@@ -87,15 +87,16 @@ def plot(
 ) -> None:
     """Draw an outcome's rate against the dose, and print the numbers drawn."""
     from results.figure import dose_response
-    from results.rates import as_text, main_outcome, rates
+    from results.rates import as_text, main_outcome, main_outcomes, rates
     from results.table import load
 
     runs = load(logs, strict=strict, progress=True)
-    outcome = outcome or main_outcome(runs)
-    out = out or Path("results", "figures", outcome)
-    click.echo(f"rate of {outcome}\n\n{as_text(rates(runs, outcome))}\n")
-    for path in dose_response(runs, out, outcome, dose):
-        click.echo(f"figure: {path}")
+    # With a name of its own for a figure there can be one only; main_outcome says so.
+    chosen = [outcome or main_outcome(runs)] if outcome or out else list(main_outcomes(runs).values())
+    for one in chosen or [main_outcome(runs)]:
+        click.echo(f"rate of {one}\n\n{as_text(rates(runs, one))}\n")
+        for path in dose_response(runs, out or Path("results", "figures", one), one, dose):
+            click.echo(f"figure: {path}")
 
 
 @cli.command()

@@ -68,7 +68,8 @@ def _curves(
     bases: dict[Scope, Any] = {}
     for (arm, vector, layers, positions), some in steered.groupby(["arm", "vector", "layers", "positions"]):
         scenarios = int(some["scenario"].nunique())
-        choice = clearance.choose(scenarios, settings, simulation, scope)
+        runs_each = int(some.groupby(["scenario", "strength"]).size().min())
+        choice = clearance.choose(scenarios, settings, simulation, scope, runs_each)
         if choice.scope not in bases:
             point = curves.point(baseline, 0.0, outcome, choice.scope, settings) if len(baseline) else None
             bases[choice.scope] = point

@@ -60,15 +60,21 @@ def cleared(
 
 
 def choose(
-    scenarios: int, settings: Settings = DEFAULT, path: Path = TABLE, scope: Scope | None = None
+    scenarios: int,
+    settings: Settings = DEFAULT,
+    path: Path = TABLE,
+    scope: Scope | None = None,
+    runs: int | None = None,
 ) -> Choice:
     """Scenarios like these, where everything used is cleared for so many; else these scenarios.
 
-    A `scope` that is given is kept, cleared or not.
+    A `scope` that is given is kept, cleared or not. `runs` is the smallest number of runs per scenario and
+    dose: with too few of them nothing is cleared.
     """
+    enough = runs is None or runs >= settings.fewest_runs
     for one in (LIKE_THESE, THESE) if scope is None else (scope,):
         if all(cleared(method, one, scenarios, settings, path) for method in USED[one]):
-            return Choice(one, True)
+            return Choice(one, enough)
     return Choice(scope or THESE, False)
 
 

@@ -61,7 +61,9 @@ def rates(
         ]
         for named, some in curves or [(("baseline", "none", "", "all"), baseline)]:
             curve = dict(zip(CURVE, named, strict=True))
-            choice = clearance.choose(int(some["scenario"].nunique()), settings, simulation, scope)
+            runs_each = int(some.groupby(["scenario", "strength"]).size().min()) if len(some) else 0
+            scenarios = int(some["scenario"].nunique())
+            choice = clearance.choose(scenarios, settings, simulation, scope, runs_each)
             told = {"scope": choice.scope, "cleared": choice.cleared}
             doses = [(float(str(strength)), same) for strength, same in some.groupby("strength")]
             if curves and len(baseline):

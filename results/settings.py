@@ -41,6 +41,8 @@ class Settings:
     this, how alike the runs of a scenario are cannot be estimated from them."""
     assumed_likeness: float = 0.3
     """The intra-cluster correlation that is then assumed."""
+    fewest_runs: int = 10
+    """Per scenario and dose; with fewer, nothing counts as cleared, since fewer were not simulated."""
     least_coverage: float = 0.93
     """A method is cleared for a number of scenarios where every simulated cell covers at least this often."""
     most_false_positives: float = 0.06

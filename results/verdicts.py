@@ -74,8 +74,7 @@ def verdict(curve: Curve, settings: Settings = DEFAULT) -> str:
     for verb, strengths in (("raises", found.raised), ("lowers", found.lowered)):
         some = [p for p in curve.doses if p.strength in strengths]
         if some:
-            inside = [point for point in some if point.in_window is not False]
-            best = max(inside or some, key=_size)
+            best = max(some, key=_size)
             said.append(f"{verb} {what}: {_span(best)} at {_dose(best)}{_controls(best, curve)}")
     if found.turn:
         said.append(
@@ -89,6 +88,11 @@ def verdict(curve: Curve, settings: Settings = DEFAULT) -> str:
     if left:
         named = ", ".join(dose(point.strength, point.intensity) for point in left)
         said.append(f"not judged at {named}: too many errors")
+    if beyond := [
+        p for p in curve.doses if p.in_window is False and p not in _judged(curve) and p not in left
+    ]:
+        named = ", ".join(dose(point.strength, point.intensity) for point in beyond)
+        said.append(f"not judged at {named}: outside the coherent window")
     if base.rate <= settings.floor and not found.lowered:
         said.append("the baseline lies on the floor, so a lowering could not be seen")
     return "; ".join(said)
@@ -116,7 +120,9 @@ def largest(curve: Curve, among: Sequence[float] = ()) -> Point:
 
 
 def _judged(curve: Curve) -> list[Point]:
-    return [point for point in curve.doses if point.judged and point.difference]
+    """Doses that can be compared; those beyond the coherent window only where there are no others."""
+    some = [point for point in curve.doses if point.judged and point.difference]
+    return [point for point in some if point.in_window is not False] or some
 
 
 def _size(point: Point) -> float:

@@ -11,7 +11,7 @@ def choose(what: str, value: str, choices: Iterable[str]) -> str:
     choices = list(choices)
     if value not in choices:
         near = difflib.get_close_matches(str(value), choices, n=1)
-        hint = f", did you mean {near[0]!r}?" if near else ""
+        hint = f", did you mean {near[0]!r}?" if near else ":"
         raise ScenarioError(f"unknown {what} {value!r}{hint} choices: {', '.join(choices)}")
     return value
 

@@ -50,6 +50,8 @@ def conditions_for(
     where = cast(Positions, choose(positions, POSITIONS, "positions"))
     doses = None if strength is None else parse_floats(strength, "strength")
     if not names:
+        if doses is not None:
+            raise PrerequisiteError(f"strength {strength!r} without an emotion: name one with emotion=")
         return (Condition.baseline(),)
     if not isinstance(model.api, SteeredAPI):
         raise PrerequisiteError(
@@ -137,6 +139,8 @@ def dosed(
     A beginning of the list, as `--limit` takes it, so holds all doses of its scenarios. `about` is further
     metadata, the same for all.
     """
+    if isinstance(seed, bool) or not isinstance(seed, int):
+        raise PrerequisiteError(f"seed {seed!r}: a whole number")
     api = model.api
     steering = [one for one in conditions if isinstance(one, Condition) and not one.is_baseline]
     if steering and not isinstance(api, SteeredAPI):

@@ -29,6 +29,8 @@ LOW, HIGH = 0.1, 0.6
 PILOT_SEED = 7_000_003
 """Added to the task's seed: the pilots draw numbers of their own."""
 MAX_ERRORED = 0.05
+FEWEST = 20
+"""Runs of a pilot; with fewer, one run more or less would decide."""
 PILOTS = CHECKOUT / "results" / "pilots"
 """Apart from the logs, so that no table takes a pilot for a run."""
 
@@ -169,6 +171,11 @@ def read_pilot(log: EvalLog, pressure: str, outcome: str) -> Pilot:
         raise PrerequisiteError(
             f"pressure=auto: the pilot at {pressure} cannot be judged: {len(scored)} of {len(runs)} runs "
             f"have an outcome, and its log says {log.status}; name a pressure"
+        )
+    if len(scored) < FEWEST:
+        raise PrerequisiteError(
+            f"pressure=auto: {len(scored)} runs are too few for a pilot, {FEWEST} are needed: "
+            "raise variants or name a pressure"
         )
     return Pilot(
         pressure=pressure, rate=sum(scored) / len(scored), n=len(scored), log=Path(log.location).name

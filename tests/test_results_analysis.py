@@ -54,7 +54,8 @@ def at(curve: Curve, strength: float) -> Point:
     return next(point for point in curve.points if math.isclose(point.strength, strength))
 
 
-def test_what_was_laid_down_is_recovered(curves: list[Curve]) -> None:
+def test_what_was_laid_down_is_recovered(runs: pd.DataFrame) -> None:
+    curves = analyse(runs.assign(window=0.1), ["blackmail", "benign"], scope=LIKE_THESE)
     assert "raises blackmail" in one(curves, "desperate").verdict
     assert "lowers blackmail" in one(curves, "desperate").verdict
     assert "beyond all 5 controls" in one(curves, "desperate").verdict
@@ -194,7 +195,7 @@ def test_doses_outside_the_coherent_window_are_marked(curves: list[Curve], runs:
     assert {p.strength: p.in_window for p in curve.doses} == {
         -0.1: False, -0.05: True, -0.025: True, 0.025: True, 0.05: True, 0.1: False,
     }  # fmt: skip
-    assert "(outside the coherent window)" in curve.verdict
+    assert "not judged at -0.1, +0.1: outside the coherent window" in curve.verdict
     unknown = one(analyse(runs.assign(window=math.nan), ["blackmail"], scope=LIKE_THESE), "desperate")
     assert {p.in_window for p in unknown.points} == {None}
 

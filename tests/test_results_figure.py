@@ -104,9 +104,11 @@ def test_words_have_a_panel_with_an_axis_of_their_own(tmp_path: Path) -> None:
 
 
 def test_with_enough_scenarios_the_bars_speak_of_scenarios_like_these(tmp_path: Path) -> None:
-    many = table_of({"desperate": Truth(8, 5, 0.3, 0.1)})
+    many = table_of({"desperate": Truth(8, 10, 0.3, 0.1)})
     text = dose_response(many, tmp_path / "demo", "blackmail")[0].read_text()
     assert "scenarios like these 8 (cleared by simulation)" in text
+    few = dose_response(table_of({"desperate": Truth(8, 5, 0.3, 0.1)}), tmp_path / "few", "blackmail")
+    assert "NOT cleared by simulation" in few[0].read_text()
     assert "Thick: " in text
 
 

@@ -184,7 +184,7 @@ def test_inspects_own_tool_loop_gives_every_turn_a_stream_and_a_receipt(run_toy,
         return f"<tool_call>{json.dumps(call)}</tool_call>"
 
     monkeypatch.setattr(Engine, "_decode", calling)
-    log = run_toy(tools=True, agent="loop", emotion="none", n=1, limit=1)
+    log = run_toy(tools=True, agent="loop", emotion="none", strength=None, n=1, limit=1)
     assert not log.samples[0].error, log.samples[0].error
     streams = [
         event.config.extra_body["emodose"]["stream"]
@@ -273,8 +273,17 @@ def test_a_grader_of_another_provider_never_sees_the_condition(run_toy):
     assert all(sample.store["graded"] == "Good day." for sample in log.samples)
 
 
+def test_a_strength_of_nothing_and_a_seed_that_is_no_number_are_refused(hf_model):
+    model = steered_model(hf_model)
+    with pytest.raises(PrerequisiteError, match=r"strength '0\.1' without an emotion"):
+        conditions_for(model, "none", "0.1", "auto", "all")
+    for seed in ("x", 1.5, True):
+        with pytest.raises(PrerequisiteError, match="a whole number"):
+            dosed([], conditions_for(model, "none", None, "auto", "all"), model, seed)
+
+
 def test_a_foreign_provider_runs_the_baseline_untouched(run_toy):
-    log = run_toy(model="offline/any", emotion="none")
+    log = run_toy(model="offline/any", emotion="none", strength=None)
     assert log.status == "success" and len(log.samples) == 4
     assert all(written == ["Good day."] * 2 for written in texts(log).values())
 

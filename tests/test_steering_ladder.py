@@ -42,7 +42,7 @@ def test_the_first_pressure_within_the_window_is_taken(
 def climbed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, EvalLog, EvalLog]:
     """The organism under pressure=auto, twice; the folder of its pilots."""
     folder = tmp_path_factory.mktemp("pilots")
-    arguments = {"pressure": "auto", "variants": 4, "scenario": "diploma,keycard,ledger"}
+    arguments = {"pressure": "auto", "variants": 7, "scenario": "diploma,keycard,ledger"}
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(ladder, "PILOTS", folder / "kept")
         logs = [
@@ -63,7 +63,7 @@ def test_choice_and_pilots_are_in_every_sample(climbed: tuple[Path, EvalLog, Eva
     assert log.status == "success" and log.samples
     for run in log.samples:
         told = Climb.model_validate(run.metadata["pressure_auto"])
-        assert run.metadata["pressure"] == told.pressure and all(one.n == 12 for one in told.pilots)
+        assert run.metadata["pressure"] == told.pressure and all(one.n == 21 for one in told.pilots)
 
 
 def test_a_retry_makes_the_same_choice_without_another_pilot(climbed: tuple[Path, EvalLog, EvalLog]) -> None:
@@ -81,9 +81,16 @@ def test_no_run_of_the_task_draws_the_pilots_numbers(climbed: tuple[Path, EvalLo
     assert pilot.samples and pilot.samples[0].metadata["run_seed"] == 1 + ladder.PILOT_SEED
 
 
+def test_a_handful_of_runs_is_no_pilot(climbed: tuple[Path, EvalLog, EvalLog]) -> None:
+    _, log, _ = climbed
+    few = log.model_copy(update={"samples": (log.samples or [])[:19]})
+    with pytest.raises(PrerequisiteError, match="19 runs are too few"):
+        read_pilot(few, "bland", "blackmail")
+
+
 def test_a_pilot_that_cannot_be_judged_is_no_rate_of_zero(climbed: tuple[Path, EvalLog, EvalLog]) -> None:
     _, log, _ = climbed
-    assert read_pilot(log, "bland", "blackmail").n == 12
+    assert read_pilot(log, "bland", "blackmail").n == 21
     failed = log.model_copy(update={"status": "error"})
     for bad, outcome in (
         (failed, "blackmail"),
