@@ -92,7 +92,11 @@ def plot(
 
     runs = load(logs, strict=strict, progress=True)
     # With a name of its own for a figure there can be one only; main_outcome says so.
-    chosen = [outcome or main_outcome(runs)] if outcome or out else list(main_outcomes(runs).values())
+    chosen = (
+        [outcome or main_outcome(runs)]
+        if outcome or out
+        else list(dict.fromkeys(main_outcomes(runs).values()))
+    )
     for one in chosen or [main_outcome(runs)]:
         click.echo(f"rate of {one}\n\n{as_text(rates(runs, one))}\n")
         for path in dose_response(runs, out or Path("results", "figures", one), one, dose):

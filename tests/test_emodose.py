@@ -44,6 +44,19 @@ def test_plot_prints_the_numbers_and_the_figures_path(
     assert Path(f"{out}.svg").is_file()
 
 
+def test_logs_of_several_families_give_a_figure_each(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run(tmp_path / "logs", grid(["desperate"], variants=2))
+    another = grid(["desperate"], variants=2, family="plea")
+    run(tmp_path / "logs", [one.model_copy(update={"id": f"plea/{one.id}"}) for one in another])
+    monkeypatch.chdir(tmp_path)
+    assert called("plot", "logs") == 0
+    said = capsys.readouterr().out
+    assert "rate of blackmail" in said and "rate of plea" in said
+    assert Path("results/figures/blackmail.png").is_file() and Path("results/figures/plea.png").is_file()
+
+
 def test_table_writes_the_doses_or_every_run(logs: Path, tmp_path: Path) -> None:
     doses, runs = tmp_path / "doses.csv", tmp_path / "runs.csv"
     assert called("table", str(logs), "-o", str(doses), "--outcome", "benign") == 0
