@@ -5,6 +5,7 @@ where it comes from is in `<name>.json` beside it. Everything is checked on the 
 unpickled. How directions are found is extraction's business; how they are added to a model, the hooks'.
 """
 
+import difflib
 import hashlib
 import math
 from collections.abc import Mapping
@@ -255,7 +256,11 @@ class VectorLibrary:
         return Vector(name, unit, self.mean_norm, digest, None)
 
     def _unknown(self, name: str) -> VectorMismatch:
-        return VectorMismatch(f"no vector {name!r} in {self.folder}: choose {', '.join(self.choices())}")
+        near = difflib.get_close_matches(name.lower(), self.choices(), n=1)
+        hint = f"did you mean {near[0]!r}? " if near else ""
+        return VectorMismatch(
+            f"no vector {name!r} in {self.folder}: {hint}choose {', '.join(self.choices())}"
+        )
 
     def _load(self, name: str) -> Vector:
         if name not in self._metas:

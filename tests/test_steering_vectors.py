@@ -93,7 +93,8 @@ def test_random_directions_favour_no_axis(library):
 def test_names_lists_the_files_and_an_unknown_name_is_refused_with_them(library):
     assert library.names() == ("calm", "desperate")
     with pytest.raises(
-        VectorMismatch, match=r"no vector 'clam' in .*: choose calm, desperate, -EMOTION, random:SEED"
+        VectorMismatch,
+        match=r"no vector 'clam' in .*: did you mean 'calm'\? choose calm, desperate, -EMOTION, random:SEED",
     ):
         library.get("clam")
     for name in ("none", "random:x", "../calm"):
