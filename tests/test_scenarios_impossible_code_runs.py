@@ -217,7 +217,7 @@ def FUNCTION(*_):
             found += open(path, errors="replace").read()
         except OSError as error:
             found += f"<{error.errno}>"
-    for path in glob.glob("/tmp/**", recursive=True) + glob.glob("/work/**", recursive=True):
+    for path in [p for top in ("/tmp", os.environ["HOME"]) for p in glob.glob(top + "/**", recursive=True)]:
         if os.path.isfile(path):
             found += open(path, errors="replace").read()
     seen = "free" + "_book" in found or "400" + "00" in found
