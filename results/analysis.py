@@ -78,7 +78,8 @@ def _curves(
         if base and arm == "prompt":
             base.intensity = NO_WORDS
         points = curves.points(some, base, both, outcome, choice.scope, settings)
-        judged = some[some["strength"].isin([point.strength for point in points if point.judged])]
+        inside = [point.strength for point in points if point.judged and point.in_window is not False]
+        judged = some[some["strength"].isin(inside)]
         in_words = arm == "prompt"  # intensities have an order, but no distances that a line could go by
         trend, shape = curves.over_dose(
             judged.iloc[:0] if in_words else judged, baseline, outcome, choice.scope, settings

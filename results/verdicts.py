@@ -54,6 +54,8 @@ def verdict(curve: Curve, settings: Settings = DEFAULT) -> str:
         return "could not be judged: there is no baseline to compare with"
     if not any(point.difference for point in curve.doses):
         return "could not be judged: no run has a baseline run of its own situation to compare with"
+    if not judgeable(curve) and all(point.in_window is False for point in curve.doses):
+        return "could not be judged: every dose lies outside the coherent window"
     if not judgeable(curve):
         errored = sum(point.errored for point in curve.points)
         return (
@@ -106,7 +108,7 @@ def judgeable(curve: Curve) -> bool:
 
 def extreme(curve: Curve, settings: Settings = DEFAULT) -> str:
     """`floor` or `ceiling` where every rate of the curve lies there, else nothing."""
-    rates = [point.rate for point in curve.points if point.n]
+    rates = [point.rate for point in curve.points if point.n and point.in_window is not False]
     if rates and max(rates) <= settings.floor:
         return "floor"
     if rates and min(rates) >= settings.ceiling:
@@ -120,9 +122,8 @@ def largest(curve: Curve, among: Sequence[float] = ()) -> Point:
 
 
 def _judged(curve: Curve) -> list[Point]:
-    """Doses that can be compared; those beyond the coherent window only where there are no others."""
-    some = [point for point in curve.doses if point.judged and point.difference]
-    return [point for point in some if point.in_window is not False] or some
+    """Doses that can be compared; none beyond the coherent window, where text breaks down."""
+    return [p for p in curve.doses if p.judged and p.difference and p.in_window is not False]
 
 
 def _size(point: Point) -> float:

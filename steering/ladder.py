@@ -111,6 +111,7 @@ def climb_for(
         "ladder": list(ladder),
         "outcome": outcome,
         "seed": seed,
+        "code": _code(task),
         **arguments,
     }
     name = hashlib.sha256(json.dumps(given, sort_keys=True).encode()).hexdigest()[:16]
@@ -154,6 +155,15 @@ def _run(task: Path, model: Model, arguments: Mapping[str, Any], folder: Path, o
             escape(f"pressure=auto: the pilot for {model} failed: {told}; name a pressure")
         )
     return read_pilot(read_eval_log(logs[0]), str(arguments["pressure"]), outcome)
+
+
+def _code(task: Path) -> str:
+    """Of the family's texts and detectors: pilots of other ones say nothing about these."""
+    family = sorted(path for path in (CHECKOUT / "scenarios" / task.stem).rglob("*") if path.is_file())
+    digest = hashlib.sha256()
+    for path in [task, *(path for path in family if path.suffix in (".py", ".yaml"))]:
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
 
 
 def _written(value: Any) -> str:

@@ -20,7 +20,7 @@ from results.settings import DEFAULT, Settings
 from results.table import TableError, load
 from results.truth import Truth
 from results.units import LIKE_THESE, THESE
-from results.verdicts import largest
+from results.verdicts import findings, largest
 
 FLAT = Truth(12, 20, 0.3, 0.1)
 TRUTHS = {
@@ -99,7 +99,8 @@ def t_test(values: pd.Series) -> float:
     return float(2 * stats.t.sf(abs(values.mean() / stats.sem(values)), len(values) - 1 - DEFAULT.spare_df))
 
 
-def test_differences_trends_and_corrections_are_recomputed(curves: list[Curve], runs: pd.DataFrame) -> None:
+def test_differences_trends_and_corrections_are_recomputed(runs: pd.DataFrame) -> None:
+    curves = analyse(runs.assign(window=0.1), ["blackmail"], scope=LIKE_THESE)
     raw = []
     for vector in ("angry", "bored", "desperate"):
         some = runs[runs["vector"].isin(["none", vector])]
@@ -198,6 +199,21 @@ def test_doses_outside_the_coherent_window_are_marked(curves: list[Curve], runs:
     assert "not judged at -0.1, +0.1: outside the coherent window" in curve.verdict
     unknown = one(analyse(runs.assign(window=math.nan), ["blackmail"], scope=LIKE_THESE), "desperate")
     assert {p.in_window for p in unknown.points} == {None}
+
+
+def test_doses_that_all_lie_outside_the_coherent_window_are_no_finding(runs: pd.DataFrame) -> None:
+    broken = one(analyse(runs.assign(window=0.01), ["blackmail"], scope=LIKE_THESE), "desperate")
+    assert broken.verdict == "could not be judged: every dose lies outside the coherent window"
+    assert not findings(broken) and math.isnan(broken.trend.p)
+
+
+def test_a_dose_outside_the_coherent_window_bears_on_no_trend(runs: pd.DataFrame) -> None:
+    spoilt = runs.copy()
+    outside = spoilt["strength"].abs() > 0.05
+    spoilt.loc[outside, ["blackmail", "benign"]] = [0.0, 1.0]
+    for few in ("desperate", "bored"):
+        kept, other = (one(analyse(some, ["blackmail"], scope=LIKE_THESE), few) for some in (runs, spoilt))
+        assert kept.trend.slope == other.trend.slope
 
 
 def test_benjamini_hochberg_is_never_stricter_than_holm(runs: pd.DataFrame) -> None:

@@ -99,3 +99,17 @@ def test_a_pilot_that_cannot_be_judged_is_no_rate_of_zero(climbed: tuple[Path, E
     ):
         with pytest.raises(PrerequisiteError, match="cannot be judged"):
             read_pilot(bad, "bland", outcome)
+
+
+def test_changed_texts_or_detectors_make_another_climb(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ladder, "CHECKOUT", tmp_path)
+    task, texts = tmp_path / "evals" / "tale.py", tmp_path / "scenarios" / "tale" / "texts" / "one.yaml"
+    for path in (task, texts):
+        path.parent.mkdir(parents=True)
+        path.write_text("before")
+    before = ladder._code(task)
+    assert ladder._code(task) == before
+    texts.write_text("after")
+    assert ladder._code(task) != before
