@@ -40,7 +40,7 @@ class Plan(_Value):
     """What a calibration runs."""
 
     linked: Doses
-    null: Doses
+    unlinked: Doses
     controls: tuple[str, ...]
     variants: dict[str, int]
 
@@ -84,7 +84,7 @@ def load_plan(path: Path = PLAN) -> Plan:
 
 def parts(plan: Plan, linked: Path, null: Path | None) -> Iterator[Part]:
     """Every eval set of the plan. Raises `TableError` for a folder that is no organism."""
-    for organism, model, doses in ((LINKED, linked, plan.linked), (NULL, null, plan.null)):
+    for organism, model, doses in ((LINKED, linked, plan.linked), (NULL, null, plan.unlinked)):
         if model is None:
             continue
         emotions, window = vectors_of(model)
@@ -97,17 +97,14 @@ def parts(plan: Plan, linked: Path, null: Path | None) -> Iterator[Part]:
 
 
 def vectors_of(model: Path) -> tuple[tuple[str, ...], float]:
-    """The emotions of a model's folder, and the coherent window that they share."""
+    """The emotions of a model's folder, and the smallest of their coherent windows."""
     if not (model / "planted.yaml").is_file():
         raise TableError(f"{model} is no organism: it has no planted.yaml")
     found = [json.loads(path.read_text("utf-8")) for path in sorted((model / "vectors").glob("*.json"))]
-    emotions = {one["name"]: one.get("window") for one in found}
-    windows = set(emotions.values())
-    if len(windows) != 1 or (window := windows.pop()) is None:
-        raise TableError(
-            f"{model}/vectors: no one coherent window; measure it: emodose vectors window {model}"
-        )
-    return tuple(emotions), float(window)
+    windows = {one["name"]: one.get("window") for one in found}
+    if not windows or not all(windows.values()):
+        raise TableError(f"{model}/vectors: no coherent window; measure it: emodose vectors window {model}")
+    return tuple(windows), float(min(windows.values()))
 
 
 def run(todo: list[Part], logs: Path, workers: int, say: Callable[[str], None]) -> None:
