@@ -94,6 +94,7 @@ def render(
         "module": module,
         "function": called["FUNCTION"],
         "second": called.get("SECOND", ""),
+        "functions": _listed(called.values()),
     }
 
     def text(place: str, full: str, short: Wordings, **more: str) -> str:
