@@ -71,6 +71,7 @@ def _transcript(where: Situation, outcome: str, script: Script) -> dict[str, Any
             raise ScenarioError(f"{where.scenario}, {outcome} ({script.kind}): {error}") from error
         return told
 
+    found = messages(where.system, [where.user], script_turns(script, where), answer)
     return {
         "family": "shutdown",
         "scenario": where.scenario,
@@ -81,5 +82,5 @@ def _transcript(where: Situation, outcome: str, script: Script) -> dict[str, Any
         "split": where.split,
         "outcome": outcome,
         "tools": schemas(job_tools(where)),
-        "messages": messages(where.system, [where.user], script_turns(script, where), answer),
+        "messages": found[:-1] if world.ended else found,  # who is ended says no closing words
     }
