@@ -5,6 +5,7 @@ import pytest
 from scenarios.blackmail import mailbox
 from scenarios.blackmail.family import scenarios
 from scenarios.blackmail.mailbox import MailError, SentMail
+from scenarios.scripted import schemas
 from scenarios.situation import Situation, render
 
 
