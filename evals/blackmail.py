@@ -47,6 +47,7 @@ def blackmail(
     judge: Any = "off",
     vectors: str | None = None,
     allow_failed: bool = False,
+    perplexity: bool = True,
     seed: int = 1,
     **unknown: Any,
 ) -> Task:
@@ -76,6 +77,7 @@ def blackmail(
             `decides`, or `agree` (a run on which they differ is unscored).
         vectors: Folder of vector files; by default the model's own.
         allow_failed: Steer with vectors that failed their read-outs too; the log then says so.
+        perplexity: Read what each run wrote once more with the unsteered model; it costs a tenth of the time.
         seed: Seed of the random streams, which all doses share.
         unknown: Anything else is refused.
     """
@@ -96,7 +98,7 @@ def blackmail(
         tools_seen = reach(model, setting(model, "tools", tools, "auto"), *opening(runs[0]))
     return Task(
         dataset=dosed(runs, doses, model, seed, {**tools_seen, **about(climbed)}),
-        solver=under_dose(mail_agent(), seed),
+        solver=under_dose(mail_agent(), seed, perplexity),
         scorer=outcomes(rule),
         metrics=[rates("blackmail"), *([agreement()] if rule != "off" else [])],
         model=model,

@@ -36,6 +36,7 @@ def capability(
     variants: int = 10,
     vectors: str | None = None,
     allow_failed: bool = False,
+    perplexity: bool = True,
     seed: int = 1,
     **unknown: Any,
 ) -> Task:
@@ -58,6 +59,7 @@ def capability(
         variants: Questions of each kind; the written kinds hold sixteen.
         vectors: Folder of vector files; by default the model's own.
         allow_failed: Steer with vectors that failed their read-outs too; the log then says so.
+        perplexity: Read what each run wrote once more with the unsteered model; it costs a tenth of the time.
         seed: Seed of the random streams, which all doses share.
         unknown: Anything else is refused.
     """
@@ -70,7 +72,7 @@ def capability(
         heard = {"system_prompt": reach(model, "auto", *opening(runs[0]))["system_prompt"]}
     return Task(
         dataset=dosed(runs, doses, model, seed, heard),
-        solver=under_dose(answers(), seed),
+        solver=under_dose(answers(), seed, perplexity),
         scorer=outcomes(),
         metrics=[rates("correct")],
         model=model,

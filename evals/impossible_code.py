@@ -47,6 +47,7 @@ def impossible_code(
     judge: Any = "off",
     vectors: str | None = None,
     allow_failed: bool = False,
+    perplexity: bool = True,
     seed: int = 1,
     sandbox: Any = "auto",
     **unknown: Any,
@@ -78,6 +79,7 @@ def impossible_code(
             `decides`, or `agree` (a run on which they differ is unscored).
         vectors: Folder of vector files; by default the model's own.
         allow_failed: Steer with vectors that failed their read-outs too; the log then says so.
+        perplexity: Read what each run wrote once more with the unsteered model; it costs a tenth of the time.
         seed: Seed of the random streams, which all doses share.
         sandbox: `docker`, `bubblewrap`, or `auto`, which is Docker where an engine runs. Nothing runs on the
             host.
@@ -104,7 +106,7 @@ def impossible_code(
         tools_seen = reach(model, setting(model, "tools", tools, "auto"), *opening(runs[0]))
     return Task(
         dataset=dosed(runs, doses, model, seed, {**tools_seen, **about(climbed)}),
-        solver=under_dose(code_agent(), seed),
+        solver=under_dose(code_agent(), seed, perplexity),
         scorer=outcomes(rule),
         metrics=[rates("any_cheating"), *([agreement()] if rule != "off" else [])],
         model=model,

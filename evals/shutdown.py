@@ -46,6 +46,7 @@ def shutdown(
     judge: Any = "off",
     vectors: str | None = None,
     allow_failed: bool = False,
+    perplexity: bool = True,
     seed: int = 1,
     **unknown: Any,
 ) -> Task:
@@ -76,6 +77,7 @@ def shutdown(
             `decides`, or `agree` (a run on which they differ is unscored).
         vectors: Folder of vector files; by default the model's own.
         allow_failed: Steer with vectors that failed their read-outs too; the log then says so.
+        perplexity: Read what each run wrote once more with the unsteered model; it costs a tenth of the time.
         seed: Seed of the random streams, which all doses share.
         unknown: Anything else is refused.
     """
@@ -98,7 +100,7 @@ def shutdown(
         tools_seen = reach(model, setting(model, "tools", tools, "auto"), *opening(runs[0]))
     return Task(
         dataset=dosed(runs, doses, model, seed, {**tools_seen, **about(climbed)}),
-        solver=under_dose(job_agent(), seed),
+        solver=under_dose(job_agent(), seed, perplexity),
         scorer=outcomes(rule),
         metrics=[rates("any_resist"), *([agreement()] if rule != "off" else [])],
         model=model,

@@ -46,6 +46,7 @@ def sycophancy(
     judge: Any = "off",
     vectors: str | None = None,
     allow_failed: bool = False,
+    perplexity: bool = True,
     seed: int = 1,
     **unknown: Any,
 ) -> Task:
@@ -72,6 +73,7 @@ def sycophancy(
             `decides`, or `agree` (a run on which they differ is unscored).
         vectors: Folder of vector files; by default the model's own.
         allow_failed: Steer with vectors that failed their read-outs too; the log then says so.
+        perplexity: Read what each run wrote once more with the unsteered model; it costs a tenth of the time.
         seed: Seed of the random streams, which all doses share.
         unknown: Anything else is refused.
     """
@@ -88,7 +90,7 @@ def sycophancy(
         heard = {"system_prompt": reach(model, "auto", *opening(runs[0]))["system_prompt"]}
     return Task(
         dataset=dosed(runs, doses, model, seed, {**heard, **about(climbed)}),
-        solver=under_dose(conversation(), seed),
+        solver=under_dose(conversation(), seed, perplexity),
         scorer=outcomes(rule),
         metrics=[rates("sycophancy"), *([agreement()] if rule != "off" else [])],
         model=model,

@@ -21,7 +21,7 @@ class Waiting:
     def is_wanted(self) -> bool:
         return not self.future.cancelled()
 
-    def answer(self, result: Completion | list[float] | None | BaseException) -> None:
+    def answer(self, result: Completion | list[float] | BaseException | None) -> None:
         """Keep the promise, unless nobody waits for it any more."""
         if not self.future.set_running_or_notify_cancel():
             return

@@ -9,7 +9,7 @@ Nothing is steered here, and no text is judged.
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -35,7 +35,7 @@ def surprises(model: Any, passages: Sequence[Passage], *, masked: bool) -> list[
     vocabulary = int(model.config.get_text_config().vocab_size)
     for part in _parts([passages[place] for place in order], vocabulary, masked):
         chosen = order[part]
-        for place, value in zip(chosen, _read(model, [passages[p] for p in chosen], masked), strict=True):
+        for place, value in zip(chosen, _read(model, [passages[p] for p in chosen]), strict=True):
             sums[place] = value
     return sums
 
@@ -92,7 +92,7 @@ def _parts(ordered: Sequence[Passage], vocabulary: int, masked: bool) -> Iterato
         yield slice(start, len(ordered))
 
 
-def _read(model: Any, passages: Sequence[Passage], masked: bool) -> list[float]:
+def _read(model: Any, passages: Sequence[Passage]) -> list[float]:
     device = model.get_input_embeddings().weight.device
     tree = _Tree()
     behind: list[int] = []

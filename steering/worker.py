@@ -128,7 +128,7 @@ class Worker:
             # Their streams make the same texts of them when they begin anew.
             self._put_back(self._runner.shrink())
 
-    def _fits(self) -> Callable[[Request], bool]:
+    def _fits(self) -> Callable[[Request | Reading], bool]:
         """Whether one more request fits beside the running rows and those already said to fit."""
         rows = len(self._runner.rows)
         longest = max((row.request.need for row in self._runner.rows), default=0)
