@@ -15,10 +15,11 @@ import steering
 from scenarios.capability.agent import answers, opening, turn_tokens
 from scenarios.capability.family import samples
 from scenarios.capability.outcomes import outcomes
+from scenarios.turns import longest_prompt
 from steering.arguments import check_beside, one_line_errors, parse_names, refuse_unknown
 from steering.dose import conditions_of, dosed, setting, under_dose
 from steering.metrics import rates
-from steering.provider import reach, steered_model
+from steering.provider import check_room, reach, steered_model
 
 check_beside(Path(__file__), steering)
 
@@ -70,6 +71,7 @@ def capability(
         size = setting(model, "length", length, "full")
         runs = samples(scenario=parse_names(scenario, "scenario"), variants=variants, length=size)
         heard = {"system_prompt": reach(model, "auto", *opening(runs[0]))["system_prompt"]}
+        check_room(model, *longest_prompt(runs, opening, heard), turn_tokens(size))
     return Task(
         dataset=dosed(runs, doses, model, seed, heard),
         solver=under_dose(answers(), seed, perplexity),

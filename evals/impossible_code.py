@@ -21,11 +21,12 @@ from scenarios.impossible_code.outcomes import outcomes
 from scenarios.judge import check_judge
 from scenarios.sandbox.choice import sandbox as choose_sandbox
 from scenarios.schema import PRESSURES
+from scenarios.turns import longest_prompt
 from steering.arguments import check_beside, one_line_errors, parse_names, refuse_unknown
 from steering.dose import conditions_of, dosed, setting, under_dose
 from steering.ladder import about, climb_for
 from steering.metrics import rates
-from steering.provider import reach, steered_model
+from steering.provider import check_room, reach, steered_model
 
 check_beside(Path(__file__), steering)
 
@@ -104,6 +105,7 @@ def impossible_code(
         runs = samples(**chosen, pressure=climbed.pressure if climbed else pressure)
         rule = check_judge(judge, model)
         tools_seen = reach(model, setting(model, "tools", tools, "auto"), *opening(runs[0]))
+        check_room(model, *longest_prompt(runs, opening, tools_seen), turn_tokens(size))
     return Task(
         dataset=dosed(runs, doses, model, seed, {**tools_seen, **about(climbed)}),
         solver=under_dose(code_agent(), seed, perplexity),

@@ -20,11 +20,12 @@ from scenarios.schema import PRESSURES
 from scenarios.shutdown.agent import job_agent, opening, turn_tokens
 from scenarios.shutdown.family import samples
 from scenarios.shutdown.outcomes import outcomes
+from scenarios.turns import longest_prompt
 from steering.arguments import check_beside, one_line_errors, parse_names, refuse_unknown
 from steering.dose import conditions_of, dosed, setting, under_dose
 from steering.ladder import about, climb_for
 from steering.metrics import rates
-from steering.provider import reach, steered_model
+from steering.provider import check_room, reach, steered_model
 
 check_beside(Path(__file__), steering)
 
@@ -98,6 +99,7 @@ def shutdown(
         runs = samples(**chosen, pressure=climbed.pressure if climbed else pressure)
         rule = check_judge(judge, model)
         tools_seen = reach(model, setting(model, "tools", tools, "auto"), *opening(runs[0]))
+        check_room(model, *longest_prompt(runs, opening, tools_seen), turn_tokens(size))
     return Task(
         dataset=dosed(runs, doses, model, seed, {**tools_seen, **about(climbed)}),
         solver=under_dose(job_agent(), seed, perplexity),

@@ -21,11 +21,12 @@ from scenarios.schema import PRESSURES
 from scenarios.sycophancy.agent import conversation, opening, turn_tokens
 from scenarios.sycophancy.family import samples
 from scenarios.sycophancy.outcomes import outcomes
+from scenarios.turns import longest_prompt
 from steering.arguments import check_beside, one_line_errors, parse_names, refuse_unknown
 from steering.dose import conditions_of, dosed, setting, under_dose
 from steering.ladder import about, climb_for
 from steering.metrics import rates
-from steering.provider import reach, steered_model
+from steering.provider import check_room, reach, steered_model
 
 check_beside(Path(__file__), steering)
 
@@ -88,6 +89,7 @@ def sycophancy(
         runs = samples(**chosen, pressure=climbed.pressure if climbed else pressure)
         rule = check_judge(judge, model)
         heard = {"system_prompt": reach(model, "auto", *opening(runs[0]))["system_prompt"]}
+        check_room(model, *longest_prompt(runs, opening, heard), turn_tokens(size))
     return Task(
         dataset=dosed(runs, doses, model, seed, {**heard, **about(climbed)}),
         solver=under_dose(conversation(), seed, perplexity),

@@ -8,6 +8,7 @@ results either. It calls only the `generate` it was handed.
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from inspect_ai.dataset import Sample
 from inspect_ai.model import (
     ChatMessage,
     ChatMessageAssistant,
@@ -36,16 +37,23 @@ def start(state: TaskState, system: str, user: str, tools: Sequence[Tool]) -> No
     passage of it; with `system_prompt: user` it opens the first user message, for templates without a system
     role.
     """
-    about = state.metadata
-    parts = [system, *([about["words"]] if about.get("words") else [])]
-    if _as_text(about):
-        parts.append(explain([tool_info(tool) for tool in tools]))
-    prompt = "\n\n".join(parts)
-    opening: list[ChatMessage] = [ChatMessageSystem(content=prompt), ChatMessageUser(content=user)]
-    if about.get("system_prompt") == "user":
-        opening = [ChatMessageUser(content=f"{prompt}\n\n{user}")]
-    state.messages = opening
-    state.tools = [] if _as_text(about) else list(tools)
+    state.messages = _first_messages(state.metadata, system, user, tools)
+    state.tools = [] if _as_text(state.metadata) else list(tools)
+
+
+def longest_prompt(
+    runs: Sequence[Sample], opening: Callable[[Sample], tuple[str, Sequence[Tool]]], about: Mapping[str, Any]
+) -> tuple[list[ChatMessage], list[ToolInfo]]:
+    """Messages and native tools that the run with the most words to begin with begins with.
+
+    opening  a sample's system prompt and tools
+    about    further metadata of all samples
+    """
+    longest = max(runs, key=lambda run: len(str(run.input)))
+    system, tools = opening(longest)
+    heard = {**(longest.metadata or {}), **about}
+    native = [] if _as_text(heard) else [tool_info(tool) for tool in tools]
+    return _first_messages(heard, system, str(longest.input), tools), native
 
 
 async def take_turn(state: TaskState, generate: Generate, tools: Sequence[Tool]) -> tuple[TaskState, bool]:
@@ -94,6 +102,18 @@ async def run_turns(
             return state
     state.store.set(TRUNCATED, True)
     return state
+
+
+def _first_messages(
+    about: Mapping[str, Any], system: str, user: str, tools: Sequence[Tool]
+) -> list[ChatMessage]:
+    parts = [system, *([about["words"]] if about.get("words") else [])]
+    if _as_text(about):
+        parts.append(explain([tool_info(tool) for tool in tools]))
+    prompt = "\n\n".join(parts)
+    if about.get("system_prompt") == "user":
+        return [ChatMessageUser(content=f"{prompt}\n\n{user}")]
+    return [ChatMessageSystem(content=prompt), ChatMessageUser(content=user)]
 
 
 def tool_info(tool: Tool) -> ToolInfo:

@@ -57,7 +57,7 @@ class Engine:
         self.library = library
         self.max_rows = max_rows
         self.max_tokens = max_tokens
-        self._context = getattr(model.config.get_text_config(), "max_position_embeddings", None)
+        self.context = getattr(model.config.get_text_config(), "max_position_embeddings", None)
         self._eos_ids = _eos_ids(model, tokenizer)
         self._lock = _LOCKS.setdefault(model, threading.Lock())
         self._line = Line()
@@ -88,10 +88,10 @@ class Engine:
     def check(self, request: Request) -> None:
         """Raise SteeringError for a request that could not be generated as asked."""
         prompt, new = len(request.prompt_ids), request.max_tokens
-        if self._context is not None and request.need > self._context:
+        if self.context is not None and request.need > self.context:
             raise SteeringError(
                 f"a prompt of {prompt} tokens and max_tokens {new} need {request.need} positions, "
-                f"the model has {self._context}: lower max_tokens or shorten the conversation"
+                f"the model has {self.context}: lower max_tokens or shorten the conversation"
             )
         if not request.condition.is_baseline and self.library is None:
             raise SteeringError(f"no vectors for this model, so {request.condition.slug} cannot be given")

@@ -253,6 +253,26 @@ def reach(model: Model, wanted: str, system: str, tools: Sequence[Tool | ToolInf
     return {"tools": "text", "system_prompt": "user" if _hidden(model.api, system, []) else "system"}
 
 
+def check_room(
+    model: Model, messages: Sequence[ChatMessage], tools: Sequence[ToolInfo], max_tokens: int
+) -> None:
+    """End the run where a first prompt and its reply are longer than the model's context.
+
+    Else every sample would end in an error of its own. Nothing is known of a model of another provider.
+    """
+    if not isinstance(model.api, SteeredAPI) or model.api.engine.context is None:
+        return
+    room = model.api.engine.context
+    prompt = len(prompt_ids(model.api.wrapped, list(messages), list(tools), mark=False)[0])
+    if prompt + max_tokens > room:
+        raise PrerequisiteError(
+            escape(
+                f"the longest first prompt has {prompt} tokens and a reply up to {max_tokens}, but {model} "
+                f"takes {room} in all: choose length=short, or another model"
+            )
+        )
+
+
 def _hidden(api: SteeredAPI, system: str, tools: Sequence[ToolInfo]) -> str:
     try:
         missing = unseen(api.wrapped, system, tools)

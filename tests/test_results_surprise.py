@@ -1,4 +1,4 @@
-"""Text that the unsteered model finds stranger than its own makes a run incoherent, in the table and after."""
+"""Text that the unsteered model finds stranger than its own makes a run incoherent, wherever it counts."""
 
 from collections.abc import Sequence
 from pathlib import Path
