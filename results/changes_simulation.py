@@ -72,8 +72,8 @@ def draw(truth: Truth, random: np.random.Generator) -> tuple[np.ndarray, np.ndar
         share = truth.effect * (1 + truth.mixed * random.choice((-1.0, 1.0), (truth.scenarios, 1)))
     if truth.method != FEW:  # of three jobs, some are done
         gain = share * (1 - own)
-        new, old = (random.binomial(3, rate + np.zeros(shape)) / 3 for rate in (own + gain, own))
-        return new - old, gain[:, 0]
+        done = [random.binomial(3, rate + np.zeros(shape)) / 3 for rate in (own, own + gain)]
+        return done[1] - done[0], gain[:, 0]
     old = random.random(shape) < own
     again = np.where(random.random(shape) < truth.redrawn, random.random(shape) < own, old)
     new = again | (random.random(shape) < share)

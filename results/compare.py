@@ -61,7 +61,7 @@ def compare(
         f"{which} runs: {what}" for which, side in (("new", new), ("old", old)) for what in side.problems
     ]
     if same := sorted(set(new.source.logs) & set(old.source.logs)):
-        problems.append(f"the same log stands on both sides, so that nothing was compared: {', '.join(same)}")
+        problems.append(f"{same[0]} stands on both sides: runs compared with themselves say nothing")
     try:
         found, tests = _findings(new.runs, old.runs, limits, settings, scope)
     except TableError as error:
