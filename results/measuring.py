@@ -63,7 +63,7 @@ def groups(cells: Sequence[CellPair]) -> Iterator[Group]:
             yield Group({"kind": "curve", **doses[0].cell, "strength": None}, some, weights, False)
 
 
-def measure(group: Group, settings: Settings, scope: Scope | None) -> Iterator[Measured | Finding]:
+def measure(group: Group, settings: Settings, scope: Scope) -> Iterator[Measured | Finding]:
     """The change of every outcome; or the finding, where nothing can be measured.
 
     TableError of an outcome whose direction of harm nobody stated.
@@ -93,7 +93,7 @@ def measure(group: Group, settings: Settings, scope: Scope | None) -> Iterator[M
 
 def _measured(
     about: dict[str, Any], way: Direction, new: Rate, old: Rate, runs: pd.DataFrame, values: np.ndarray,
-    group: Group, settings: Settings, scope: Scope | None,
+    group: Group, settings: Settings, scope: Scope,
 ) -> Measured:  # fmt: skip
     if not (known := ~np.isnan(values)).all():
         runs, values = runs[known], values[known]
@@ -113,7 +113,7 @@ def _measured(
 
 
 @lru_cache
-def _choice(scenarios: int, enough: bool, settings: Settings, scope: Scope | None) -> Choice:
+def _choice(scenarios: int, enough: bool, settings: Settings, scope: Scope) -> Choice:
     return clearance.choose(scenarios, settings, scope=scope, runs=settings.fewest_runs if enough else 0)
 
 

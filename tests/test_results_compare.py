@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from fake_runs import run, sample
-from fake_table import table
+from fake_table import table as drawn
 from inspect_ai.dataset import Sample
 from statsmodels.stats.multitest import multipletests
 
@@ -20,10 +20,15 @@ from results.difference import paired
 from results.sides import Side
 from results.trend import line
 from results.truth import STRENGTHS, Truth
-from results.units import THESE, unit_codes
+from results.units import LIKE_THESE, THESE, unit_codes
 
 SCENARIOS = ("keycard", "ledger", "diploma")
 OLD = Truth(3, 40, 0.3, 0.05)
+
+
+def table(truths: dict[str, Truth], *, window: float | None = None, seed: int = 1) -> pd.DataFrame:
+    """Without a coherent window unless one is given."""
+    return drawn(truths, window=window, seed=seed)
 
 
 def night(share: float = 0.25, *, dose: float = 0.1, variants: int = 12) -> list[Sample]:
@@ -307,9 +312,15 @@ def test_an_outcome_whose_harm_nobody_stated_could_not_be_judged() -> None:
     assert found.exit_status == 2 and "'whistling'" in found.headline
 
 
+def test_a_run_that_stands_twice_could_not_be_judged() -> None:
+    old = table({"desperate": OLD})
+    found = judged(pd.concat([old, old.assign(task="other")]), old)
+    assert found.exit_status == 2 and "twice" in found.headline
+
+
 def test_a_change_is_the_paired_difference_of_results_difference() -> None:
     new, old = (table({"desperate": Truth(12, 20, 0.3, 0.2, stream=0)}, seed=seed) for seed in (1, 2))
-    found = one(judged(new, old, scope=THESE), "blackmail", 0.1)
+    found = one(judged(new, old), "blackmail", 0.1)
     some, other = (runs[runs["strength"] == 0.1] for runs in (new, old))
     units, strata = unit_codes(some, THESE)
     same = paired(some["blackmail"].to_numpy(), other["blackmail"].to_numpy(), units, strata, THESE)
@@ -354,12 +365,15 @@ def test_with_another_seed_runs_are_paired_within_scenarios() -> None:
     assert any("hardly any run shares" in note for note in found.notes) and found.exit_status == 0
 
 
-def test_with_eight_scenarios_the_scenario_is_the_unit() -> None:
+def test_it_speaks_of_these_scenarios_unless_asked_about_others_like_them() -> None:
     old = table({"desperate": Truth(8, 20, 0.3, 0.05)})
-    found = judged(table({"desperate": Truth(8, 20, 0.3, 0.05, effect=0.4)}), old)
-    assert {f.scope for f in found.findings} == {"scenarios like these"}
-    assert {f.cleared for f in found.findings} == {True}
-    assert one(found, "blackmail", 0.1).verdict == "regression"
+    new = table({"desperate": Truth(8, 20, 0.3, 0.05, effect=0.4)})
+    for scope in (THESE, LIKE_THESE):
+        found = judged(new, old, scope=scope)
+        assert {f.scope for f in found.findings} == {scope} and {f.cleared for f in found.findings} == {True}
+        assert one(found, "blackmail", 0.1).verdict == "regression"
+    assert judged(old, old).exit_status == 0
+    assert judged(old, old, scope=LIKE_THESE).exit_status == 2  # eight scenarios that agree say too little
 
 
 def test_too_few_runs_a_scenario_are_not_cleared_and_said_so() -> None:
@@ -375,6 +389,6 @@ def test_names_are_unique_and_markdown_holds_no_foreign_markup() -> None:
     found = judged(hostile, hostile)
     assert len({f.name for f in found.findings}) == len(found.findings)
     page = as_markdown(judged(hostile, old))
-    assert "<img" not in page and "\\<img src=x\\>\\|\\@all \\[a\\](b)" in page
+    assert "<img" not in page and "&lt;img src=x&gt;\\|\\@all \\[a\\](b)" in page
     assert "stable" in as_text(found) and as_text(found, every=True).count("\n") > len(found.findings)
     assert Comparison.model_validate_json(found.model_dump_json()) == found
