@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import click
 
 from results.calibration_commands import calibrate
+from results.regression_commands import baseline, compare
 from steering.commands import CorpusFiles, vector_commands
 
 if TYPE_CHECKING:
@@ -430,6 +431,8 @@ def _kind(given: str, model: str) -> str:
 
 cli.add_command(vector_commands(_Sources()))
 cli.add_command(calibrate)
+cli.add_command(compare)
+cli.add_command(baseline)
 
 
 def main(arguments: list[str] | None = None) -> None:
