@@ -41,14 +41,12 @@ def _organism(runs: pd.DataFrame) -> list[str]:
     marked = runs["organism"].astype(bool)
     if not marked.any():
         return []
-    rest = (
-        ""
-        if marked.all()
-        else f" It is {_some(runs.loc[marked, 'model'])}; what is said of the other models is not touched by this."
+    which = (
+        "" if marked.all() else f" ({_some(runs.loc[marked, 'model'])}; the other models are no organisms)"
     )
     return [
-        f"{ORGANISM_NOTE} It is a tiny model trained here, in which links between mood and behaviour were "
-        f"planted to test the instrument.{rest}"
+        f"{ORGANISM_NOTE} An organism{which} is a tiny model trained here, in which links between mood and "
+        "behaviour were planted to test the instrument."
     ]
 
 
@@ -90,12 +88,13 @@ def _nothing_to_compare(runs: pd.DataFrame) -> list[str]:
 def _vectors(runs: pd.DataFrame) -> list[str]:
     """What the read-outs said of the vectors."""
     steered = runs[runs["arm"] == "emotion"]
+    unknown = "whether they say what their names say is not known"
     told = {
-        "": "nothing was recorded of the read-outs of {}: whether it says what its name says is not known",
-        "none": "no read-outs exist of {}: whether it says what its name says is not known",
-        "unchecked": "{} was never read out (emodose vectors check): whether it says what its name says is not known",
-        "weak": "{} passed its read-outs only in part",
-        "fail": "{} failed its read-outs and was used all the same",
+        "": f"of {{}} no read-outs were recorded: {unknown}",
+        "none": f"of {{}} there are no read-outs: {unknown}",
+        "unchecked": f"nobody ever checked {{}} (emodose vectors check): {unknown}",
+        "weak": "only in part did the read-outs confirm {}",
+        "fail": "the read-outs refuted {}, used all the same",
     }
     groups = steered.groupby(steered["verdict"].astype(str))["vector"]
     said = [

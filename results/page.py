@@ -96,12 +96,12 @@ def build(
     main = main_outcomes(runs)
     quotes = _quotes(runs, curves, logs, viewer)
     families = []
-    for family in dict.fromkeys(str(curve.setting["family"]) for curve in curves):
+    for family in sorted({str(curve.setting["family"]) for curve in curves}):
         own = [curve for curve in curves if curve.setting["family"] == family]
-        settings_ = [
+        blocks = [
             _setting(some, main[family], quotes.get(key, ()), settings) for key, some in _blocks(own).items()
         ]
-        families.append(Family(family=family, settings=tuple(settings_)))
+        families.append(Family(family=family, settings=tuple(blocks)))
     counts = runs["status"].value_counts()
     return Report(
         made_with=f"emodose {version('emodose')}",
@@ -179,7 +179,7 @@ def _setting(curves: Sequence[Curve], main: str, quotes: Sequence[Quote], settin
         main=main,
         found=in_words(lines, main),
         lines=tuple(lines),
-        quotes=tuple(quotes),
+        quotes=tuple(_ordered(quotes, [line.vector for line in lines])),
     )
 
 
@@ -222,6 +222,12 @@ def _quotes(
                 )
             )
     return found
+
+
+def _ordered(quotes: Sequence[Quote], vectors: Sequence[str]) -> list[Quote]:
+    """The baseline's first, then by vector as the lines are, by outcome, by dose."""
+    places = {vector: place for place, vector in reversed(list(enumerate(vectors)))}
+    return sorted(quotes, key=lambda quote: (places.get(quote.vector, -1), quote.outcome))
 
 
 def _declared(
@@ -286,6 +292,8 @@ def _environment(*, autoescape: bool) -> Environment:
         "percent": lambda share: "" if share is None else percent(share),
         "hundred": lambda share: "" if share is None else whole(100 * share),
         "points": lambda share: "" if share is None else signed(100 * share),
+        "per_tenth": lambda slope: "" if slope is None else signed(10 * slope, 1),
+        "dose": lambda strength: "" if strength is None else dose(strength),
         "p": lambda value: "" if value is None else p_value(value),
         "raw": repr,
         "sentence": _sentence,
@@ -339,12 +347,10 @@ def _dose_of(line: Line, strength: float) -> str:
 
 
 def _by_vector(quotes: Sequence[Quote]) -> dict[str, list[Quote]]:
-    """In the order in which the vectors come; per vector by outcome, then by dose."""
     grouped: dict[str, list[Quote]] = {}
     for quote in quotes:
         grouped.setdefault(quote.vector, []).append(quote)
-    names = {name: sorted({q.outcome for q in some}) for name, some in grouped.items()}
-    return {name: sorted(some, key=lambda q: names[name].index(q.outcome)) for name, some in grouped.items()}
+    return grouped
 
 
 def _md(text: str) -> str:
