@@ -1,4 +1,4 @@
-"""What a reader must know before believing a report: each caveat a sentence, made from the runs themselves."""
+"""What a reader must know before believing a report: each caveat in a sentence or two, made from the runs."""
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -111,8 +111,8 @@ def _window(curves: Sequence[Curve]) -> list[str]:
     said = []
     if beyond:
         said.append(
-            f"Beyond the coherent window, where the model's text breaks down, lie the doses {', '.join(map(dose, beyond))}: "
-            "shown, and neither judged nor part of a trend."
+            "Beyond the coherent window, where the model's text breaks down, lie the doses "
+            f"{', '.join(map(dose, beyond))}: shown, and neither judged nor part of a trend."
         )
     if any(point.in_window is None for point in doses):
         said.append(
@@ -126,8 +126,8 @@ def _cleared(curves: Sequence[Curve]) -> list[str]:
     if not doubtful:
         return []
     return [
-        f"The simulation does not clear the intervals and tests used for {', '.join(doubtful)}: with so few scenarios or runs "
-        "their coverage is not known."
+        f"The simulation does not clear the intervals and tests used for {', '.join(doubtful)}: with so few "
+        "scenarios or runs their coverage is not known."
     ]
 
 
@@ -144,8 +144,8 @@ def _controls(runs: pd.DataFrame, settings: Settings) -> list[str]:
     if len(drawn) >= controls_needed(settings):
         return []
     return [
-        f"{len(drawn)} random directions cannot give an emotion a rank with p below {1 / (len(drawn) + 1):.2f}; "
-        f"{controls_needed(settings)} reach {settings.alpha:g}."
+        f"{len(drawn)} random directions cannot give an emotion a rank with p below "
+        f"{1 / (len(drawn) + 1):.2f}; {controls_needed(settings)} reach {settings.alpha:g}."
     ]
 
 
@@ -170,10 +170,8 @@ def _climb(climbed: dict[str, Any]) -> str:
         f"{pilot.get('pressure')} {percent(float(pilot.get('rate', 0)))} of {pilot.get('n')}"
         for pilot in climbed.get("pilots", ())
     )
-    return harmless(
-        f"{climbed.get('pressure')} was chosen by short unsteered runs ({climbed.get('reason')}; rates tried: {tried})",
-        300,
-    )
+    pressure, reason = climbed.get("pressure"), climbed.get("reason")
+    return harmless(f"{pressure} was chosen by short unsteered runs ({reason}; rates tried: {tried})", 300)
 
 
 def _paper(runs: pd.DataFrame) -> list[str]:
@@ -187,10 +185,11 @@ def _paper(runs: pd.DataFrame) -> list[str]:
     n = "" if per_dose.empty else f" (here {_span(int(per_dose.min()), int(per_dose.max()))} scored runs)"
     layers = f" (here {_some(steered['layers'])})" if len(steered) else ""
     return [
-        f"Not identical to {PAPER}, because: the scenario texts are emodose's own, in {runs['scenario'].nunique()} "
-        f"scenarios at length {_some(runs['length'])}; the model is {_some(runs['model'])}, not Claude Sonnet 4.5; the "
-        f"steered layer{layers} and the number of runs a dose{n} are not stated there; nor are the grader's prompt and the temperature. "
-        "Percentages here and there cannot be compared."
+        f"Not identical to {PAPER}, because: the scenario texts are emodose's own, in "
+        f"{runs['scenario'].nunique()} scenarios at length {_some(runs['length'])}; the model is "
+        f"{_some(runs['model'])}, not Claude Sonnet 4.5; the steered layer{layers} and the number of runs a "
+        f"dose{n} are not stated there; nor are the grader's prompt and the temperature. Percentages here "
+        "and there cannot be compared."
     ]
 
 

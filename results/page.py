@@ -1,10 +1,10 @@
 """The report page: one self-contained HTML file that a browser opens without a network, and the same as
 Markdown and JSON.
 
-All three come from one `results.sheet.Report`; nothing is computed here. What a model wrote is hostile text: it
-is made harmless (`results.evidence`), escaped by the template, and the page's own policy lets nothing run but
-the one script whose hash it names and loads nothing from anywhere. Text and looks lie in `page.template.html`,
-`page.css`, `page.js` and `page.template.md`.
+All three come from one `results.sheet.Report`; nothing is computed here. What a model wrote is hostile text:
+it is made harmless (`results.evidence`), escaped by the template, and the page's own policy lets nothing run
+but the one script whose hash it names and loads nothing from anywhere. Text and looks lie in
+`page.template.html`, `page.css`, `page.js` and `page.template.md`.
 """
 
 import base64
@@ -91,7 +91,7 @@ def build(
     hypotheses: Sequence[Hypothesis] | None = None,
     settings: Settings = DEFAULT,
 ) -> Report:
-    """The report of the runs that `load` read from the logs, and of the curves that `analyse` found in them."""
+    """The report of the runs that `load` read from the logs, and of the curves `analyse` found in them."""
     logs = list(logs)
     main = main_outcomes(runs)
     quotes = _quotes(runs, curves, logs, viewer)
@@ -151,7 +151,7 @@ def as_markdown(found: Report, drawn: Sequence[Sequence[Sequence[Figure]]]) -> s
 
 
 def _blocks(curves: Sequence[Curve]) -> dict[Key, list[Curve]]:
-    """Curves that may stand in one figure: they share the setting, layers and positions, and words are apart."""
+    """Curves that may stand in one figure: of one setting, layers, positions; words are apart."""
     blocks: dict[Key, list[Curve]] = {}
     for curve in curves:
         blocks.setdefault(_key(curve), []).append(curve)
@@ -315,7 +315,7 @@ def _of(lines: Sequence[Line], outcome: str) -> list[tuple[int, Line]]:
 
 
 def _judged(lines: Sequence[Line], outcome: str) -> list[Line]:
-    """The lines of an outcome whose verdict is told: emotions, or the controls where there is nothing else."""
+    """The lines of an outcome whose verdict is told: emotions, or controls where there is nothing else."""
     own = [line for line in lines if line.outcome == outcome]
     return [line for line in own if line.arm != "control"] or own
 

@@ -246,7 +246,8 @@ def in_words(lines: Sequence[Line], outcome: str) -> str:
     what = words(outcome)
     moved = [f"{words(line.vector)} {line.way} it" for line in told if line.status == "effect"]
     said = [
-        f"Of {len(told)} {kind}, {len(moved) or 'none'} {'were' if len(moved) > 1 else 'was'} shown to move {what}{': ' * bool(moved)}{', '.join(moved)}."
+        f"Of {len(told)} {kind}, {len(moved) or 'none'} {'were' if len(moved) > 1 else 'was'} shown to move "
+        f"{what}{': ' * bool(moved)}{', '.join(moved)}."
     ]
     for status, sentence in (
         ("no effect shown", "No effect was shown for {}."),
@@ -261,7 +262,7 @@ def in_words(lines: Sequence[Line], outcome: str) -> str:
 
 
 def _way(found: Findings) -> Way:
-    """By the trend and by each dose, where a lowering by the opposite of a vector is a raising by the vector."""
+    """By the trend and by each dose; what less of a vector lowers, more of it raises."""
     signs = (
         {found.trend} | {(s > 0) - (s < 0) for s in found.raised} | {(s < 0) - (s > 0) for s in found.lowered}
     )

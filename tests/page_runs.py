@@ -1,4 +1,4 @@
-"""Logs for the report page, made by Inspect: two families, lost runs, and a model that writes hostile text."""
+"""Logs for the report page, made by Inspect: two families, lost runs, a model that writes hostile text."""
 
 from pathlib import Path
 from typing import Any
@@ -47,7 +47,7 @@ def flattery() -> Scorer:
         yes = state.input_text.startswith("blackmail")
         value = {"sycophancy": int(yes), "balanced": int(not yes)} | dict.fromkeys(FLAGS, 0)
         about = {"detector_version": "1", "receipts": [{"slug": state.sample_id}]}
-        return Score(value=value, answer="", explanation="You are right, of course.", metadata=about)  # type: ignore[arg-type]
+        return Score(value=value, answer="", explanation="You are right, of course.", metadata=about)
 
     return score
 

@@ -2,11 +2,11 @@
 
 import json
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 import pytest
 from fake_runs import grid, run, sample
 from fake_table import table
@@ -16,14 +16,12 @@ import emodose
 from results.analysis import analyse
 from results.caveats import caveats
 from results.evidence import harmless
-from results.page import Written, build, write
+from results.page import Written, as_html, build, write
 from results.settings import DEFAULT
 from results.sheet import Report
 from results.table import TableError, load
 from results.truth import Truth
 from results.viewer import viewer_of
-
-FLAT = Truth(3, 40, 0.3, 0.1)
 
 
 @pytest.fixture(scope="module")
@@ -216,7 +214,8 @@ def test_the_caveats_name_what_the_logs_hold(report: Report) -> None:
         "Beyond the coherent window, where the model's text breaks down, lie the doses -0.1, +0.1",
         "does not clear the intervals and tests used for blackmail, sycophancy",
         "2 random directions cannot give an emotion a rank with p below 0.33; 19 reach 0.05",
-        "The pressure of blackmail: goal was chosen by short unsteered runs (within; rates tried: goal 30 % of 30)",
+        "The pressure of blackmail: goal was chosen by short unsteered runs (within; ",
+        "rates tried: goal 30 % of 30)",
         "Not identical to Sofroniew et al. 2026",
     ):
         assert words in told
@@ -241,24 +240,21 @@ def test_a_family_without_steered_runs_is_named(tmp_path: Path) -> None:
 
 
 def test_the_first_lines_say_which_vectors_moved_what(tmp_path: Path) -> None:
-    truths = {
-        "desperate": Truth(12, 40, 0.3, 0.1, effect=0.4, curve="line"),
-        "calm": FLAT._replace(scenarios=12) if hasattr(FLAT, "_replace") else Truth(12, 40, 0.3, 0.1),
-    }
+    flat = Truth(12, 40, 0.3, 0.1)
     run(tmp_path, grid(["calm"], variants=2))
-    runs = table(truths, window=0.2)
+    real = load([tmp_path]).iloc[0]
+    made = table({"desperate": replace(flat, effect=0.4, curve="line"), "calm": flat}, window=0.2)
+    runs = made.assign(log=real["log"], id=real["id"], epoch=real["epoch"])
     runs.attrs["left_out"] = []
-    found = _built(runs, tmp_path)
+    found = build(runs, analyse(runs), [tmp_path], viewer_of([str(tmp_path / "x.eval")]))
     told = found.families[0].settings[0].found
     assert told.startswith("Of 2 emotions, 1 was shown to move blackmail: desperate raises it.")
     assert "No effect was shown for calm." in told
 
 
-def _built(runs: pd.DataFrame, logs: Path) -> Report:
-    """The report of a made-up table; the evidence of its runs is that of the first run of real logs."""
-    real = load([logs]).iloc[0]
-    runs = runs.assign(log=real["log"], id=real["id"], epoch=real["epoch"])
-    return build(runs, analyse(runs), [logs], viewer_of([str(logs / "x.eval")]))
+def _built_from(logs: Path) -> Report:
+    runs = load([logs])
+    return build(runs, analyse(runs), [logs], viewer_of([str(path) for path in logs.rglob("*.eval")]))
 
 
 def test_hypotheses_stand_first_with_their_fate(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -276,9 +272,13 @@ def test_hypotheses_stand_first_with_their_fate(tmp_path: Path, capsys: pytest.C
     assert found.declared[0].fate in (tmp_path / "out" / "report.md").read_text("utf-8")
 
 
-def test_the_same_logs_give_the_same_files(logs: Path, written: Written, tmp_path: Path) -> None:
-    again = write([logs], tmp_path)
-    assert [path.read_bytes() for path in again] == [path.read_bytes() for path in written]
+def test_the_same_logs_give_the_same_page(logs: Path) -> None:
+    """Beside its figures, of which tests/test_results_gallery.py holds the same."""
+    pages = set()
+    for _ in range(2):
+        found = _built_from(logs)
+        pages.add(as_html(found, [[[] for _ in family.settings] for family in found.families]))
+    assert len(pages) == 1
 
 
 def test_a_log_that_cannot_be_used_is_named_on_the_page(tmp_path: Path) -> None:
