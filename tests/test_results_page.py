@@ -189,7 +189,7 @@ def test_hostile_evidence_is_quoted_and_stays_text(written: Written, report: Rep
     for path in written:
         text = path.read_text("utf-8")
         assert not re.search("[\u202a-\u202e\u2066-\u2069\u200b\x00-\x08\x1b]", text), path
-        assert "49" not in re.findall(r"\S+ (\S+) &lt;!--|\S+ (\S+) <!--", text)
+        assert path == written.markdown or "{{ 7*7 }}" in text
     assert max(len(quote.text) for quote in quotes) < 1000
 
 
