@@ -15,8 +15,9 @@ from page_runs import HOSTILE, SCENARIO, make
 import emodose
 from results.analysis import analyse
 from results.caveats import caveats
+from results.contents import build
 from results.evidence import harmless
-from results.page import Written, as_html, build, write
+from results.page import Written, as_html, write
 from results.settings import DEFAULT
 from results.sheet import Report
 from results.table import TableError, load
