@@ -79,7 +79,9 @@ def write(
 def as_html(found: Report, drawn: Sequence[Sequence[Sequence[Figure]]]) -> str:
     """The page; `drawn` are its figures by family and setting."""
     sheets = _sheets()
-    bundle = found.viewer_command.replace("inspect view", "inspect view bundle", 1) + " --output-dir viewer"
+    bundle = (
+        found.viewer_command.replace("inspect view", "inspect view bundle", 1) + " --output-dir PAGE/viewer"
+    )
     template = _environment(autoescape=True).get_template("page.template.html")
     return template.render(
         report=found,

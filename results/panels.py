@@ -58,8 +58,8 @@ def panels(curves: Sequence[Curve], out: Path, fit: Fit = PAPER) -> tuple[Path, 
                 axis.set_title(words(chunk[column]), loc="left", fontsize=9.5)
             axes[line][0].set_ylabel(f"{words(row[1])} (% of runs)")
         for column in axes.T:
-            own = [axis for axis in column if axis.axison]
-            for axis in own if fit.columns == 1 else own[-1:]:
+            drawn = [axis for axis in column if axis.axison]
+            for axis in drawn if fit.columns == 1 else drawn[-1:]:
                 axis.tick_params(axis="x", labelbottom=True)
                 axis.set_xlabel(axis_name(shown).partition(" ")[0], fontsize=8)
         points = [point for curve in shown for point in curve.points]

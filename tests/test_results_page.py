@@ -233,7 +233,7 @@ def test_caveats_that_do_not_apply_are_not_there(tmp_path: Path) -> None:
 
 
 def test_a_family_without_steered_runs_is_named(tmp_path: Path) -> None:
-    baselines = [sample("blackmail", "keycard", n, "none", 0.0, family="shutdown") for n in range(4)]
+    baselines = [sample("plea", "harbour", n, "none", 0.0, family="shutdown") for n in range(4)]
     run(tmp_path, [*grid(["calm"], variants=4), *baselines])
     runs = load([tmp_path])
     told = "\n".join(caveats(runs, analyse(runs), [tmp_path], DEFAULT))
