@@ -15,6 +15,7 @@ import click
 
 from results.calibration_commands import calibrate
 from results.regression_commands import baseline, compare
+from results.page_command import report
 from steering.commands import CorpusFiles, vector_commands
 
 if TYPE_CHECKING:
@@ -155,7 +156,7 @@ def analyse(
     tradeoffs: tuple[tuple[str, str], ...], strict: bool,
 ) -> None:  # fmt: skip
     """Say in plain words what the logs show, for every vector and outcome."""
-    from results import report
+    from results import report as told
     from results.analysis import analyse as conclude
     from results.health import health
     from results.hypotheses import judge, read_hypotheses
@@ -171,10 +172,10 @@ def analyse(
     results = None if declared is None else judge(declared, found, settings)
     sound = health(runs)
     shown = chosen or tuple(dict.fromkeys(main_outcomes(runs).values()))
-    click.echo(report.as_text(found, results, shown, settings, sound))
+    click.echo(told.as_text(found, results, shown, settings, sound))
     if json_out:
         json_out.parent.mkdir(parents=True, exist_ok=True)
-        json_out.write_text(report.as_json(found, results, runs.attrs["left_out"], settings, sound), "utf-8")
+        json_out.write_text(told.as_json(found, results, runs.attrs["left_out"], settings, sound), "utf-8")
         click.echo(f"numbers: {json_out}", err=True)
     if figures:
         from results.gallery import draw_all
@@ -429,6 +430,7 @@ def _kind(given: str, model: str) -> str:
     return "organism" if is_organism else "bundled"
 
 
+cli.add_command(report)
 cli.add_command(vector_commands(_Sources()))
 cli.add_command(calibrate)
 cli.add_command(compare)
