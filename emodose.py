@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any, Literal
 import click
 
 from results.calibration_commands import calibrate
-from results.regression_commands import baseline, compare
 from results.page_command import report
+from results.regression_commands import baseline, compare
 from steering.commands import CorpusFiles, vector_commands
 
 if TYPE_CHECKING:

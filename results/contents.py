@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Sequence
 from importlib.metadata import version
 from pathlib import Path
-from typing import cast
 
 import pandas as pd
 
@@ -100,7 +99,7 @@ def _quotes(
 ) -> dict[Key, list[Quote]]:
     """Per block the evidence of one run for each of its cells and outcomes; the baseline's come first."""
     settings = {
-        tuple(map(str, cast(tuple[object, ...], key))): some
+        tuple(map(str, key)): some
         for key, some in runs.groupby(list(SETTING), dropna=False)
     }
     chosen: dict[Key, pd.DataFrame] = {}
