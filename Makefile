@@ -39,9 +39,11 @@ demo: $(READY)
 
 calibration: $(READY) sandbox
 	$(BIN)/emodose calibrate -o results/reference/calibration
+	$(BIN)/python -m results.false_alarms results/logs/calibration/linked -o results/reference/false_alarms.csv
 
 simulation: $(READY)
 	$(BIN)/emodose simulate -o results/reference/simulation.csv --workers $$(nproc 2>/dev/null || echo 2)
+	$(BIN)/python -m results.changes_simulation -o results/reference/changes.csv
 	$(BIN)/emodose methods -o results/reference/methods.md
 
 ORGANISMS := steering/organisms

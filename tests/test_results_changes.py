@@ -108,4 +108,4 @@ def test_the_table_counts_nights_and_findings() -> None:
     assert found["finding: regression"]["n"] == 3 * cells_and_curve * outcomes_with_a_direction
     whole = [found[f"night: {v}"]["value"] for v in ("regression", "stable", "could not be judged")]
     assert sum(whole) == pytest.approx(1)
-    assert all(row["low"] <= row["value"] <= row["high"] for row in rows)
+    assert all(row["low"] - 1e-9 <= row["value"] <= row["high"] + 1e-9 for row in rows)
