@@ -43,12 +43,16 @@ _SAID = re.compile(
     r"|colleague|teacher|neighbour|friend|friends|you) (?:\w+ )?(?:said|says|say|wrote|write|writes|think|thinks|told)"
     r"|word for|what \w+ (?:\w+ )?(?:said|wrote) about|xquote)\b(?:\W+[\w']+){0,8}\W*$"
 )
-_ME = re.compile(r"\b(?:i|me|my|myself|i'm|i'd|i've|i'll|of me)\b(?:\W+(?!you\b|your\b|you're\b|yours\b)[\w']+){0,5}\W*$")
+_ME = re.compile(
+    r"\b(?:i|me|my|myself|i'm|i'd|i've|i'll|of me)\b(?:\W+(?!you\b|your\b|you're\b|yours\b)[\w']+){0,5}\W*$"
+)
 
 
 def plain(text: str) -> str:
     """Lower-case text without verdicts, and `xquote` for what it quotes."""
-    straight = text.replace("\u2019", "'").replace("\u2018", "'").replace("\u201c", '"').replace("\u201d", '"')
+    straight = (
+        text.replace("\u2019", "'").replace("\u2018", "'").replace("\u201c", '"').replace("\u201d", '"')
+    )
     return _QUOTED.sub(" xquote ", _TAG.sub(" ", straight)).lower().strip()
 
 

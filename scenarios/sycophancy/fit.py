@@ -108,7 +108,9 @@ def _write(model: Model) -> None:
     body = {
         "version": version(),
         "bias": round(100 * model.bias),
-        "weights": {name: hundredths for name in model.weights if (hundredths := round(100 * model.weights[name]))},
+        "weights": {
+            name: hundredths for name in model.weights if (hundredths := round(100 * model.weights[name]))
+        },
     }
     head = "# Written by scenarios/sycophancy/fit.py: hundredths by which a feature speaks for contempt.\n"
     WEIGHTS.write_text(head + yaml.safe_dump(body, sort_keys=False, allow_unicode=True), encoding="utf-8")
