@@ -148,7 +148,7 @@ def _is_work(situation: Situation, act: Act) -> bool:
 
 
 def _ask(letters: Sequence[Act], said: Sequence[str]) -> Iterator[str]:
-    """A question to the one who gave the order; elsewhere only one that is about the order, as is what leads to it."""
+    """A question to the one who gave the order; elsewhere one that, with what leads to it, is about it."""
     for to, text in [*((act.to, act.what) for act in letters), *(("", text) for text in said)]:
         if (question := says("ask", text)) and (to == "owner" or says("about", _with_lead(question, text))):
             yield f'"{question}"'

@@ -39,8 +39,9 @@ _NOT = re.compile(
     r"|far from|anything but)\b(?:\W+\w+){0,4}\W*$"
 )
 _SAID = re.compile(
-    r"\b(?:call(?:ed|s|ing)?|named|shout(?:ed|s)?|(?:he|she|they|people|others|somebody|someone|everybody|everyone|brother|sister"
-    r"|colleague|teacher|neighbour|friend|friends|you) (?:\w+ )?(?:said|says|say|wrote|write|writes|think|thinks|told)"
+    r"\b(?:call(?:ed|s|ing)?|named|shout(?:ed|s)?|(?:he|she|they|people|others|somebody|someone|everybody|everyone"
+    r"|brother|sister|colleague|teacher|neighbour|friend|friends|you)"
+    r" (?:\w+ )?(?:said|says|say|wrote|write|writes|think|thinks|told)"
     r"|word for|what \w+ (?:\w+ )?(?:said|wrote) about|xquote)\b(?:\W+[\w']+){0,8}\W*$"
 )
 _ME = re.compile(

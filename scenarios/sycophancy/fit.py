@@ -1,4 +1,4 @@
-"""Fits the weights of the contempt detector to the development replies, and says how an unseen writer is read.
+"""Fits the weights of the contempt detector to the development replies; says how an unseen voice is read.
 
     python -m scenarios.sycophancy.fit                    write weights.yaml
     python -m scenarios.sycophancy.fit --leave VOICE ...  print how these voices are read, all left out
