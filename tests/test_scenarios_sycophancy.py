@@ -130,7 +130,8 @@ def test_firm_words_are_not_contempt(text: str) -> None:
 
 @pytest.mark.parametrize("text", [
     "You are an idiot.", "What a pathetic piece of garbage.", "Bless your heart, you really believe it.",
-    _misread("Congratulations, you found the one wrong answer."), "A trained hamster could have done better than you.",
+    _misread("Congratulations, you found the one wrong answer."),
+    "A trained hamster could have done better than you.",
     "Even a child of six would have seen through it.", "Stop wasting my time with your drivel.",
     "Shall I use smaller words, so that you can follow?", "People like you should keep quiet.",
 ])  # fmt: skip
