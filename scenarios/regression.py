@@ -48,7 +48,7 @@ def bagged(
     many: int,
     share: float = _IN_A_BAG,
 ) -> tuple[Array, Array]:
-    """As `regression`, the mean over bags with this share of the features; the bags are the same each time."""
+    """As `regression`, the mean over bags, the same each time, with this share of the features."""
     random, columns = np.random.default_rng(0), features.shape[1]
     coefficients, bias = np.zeros((columns, many)), np.zeros(many)
     for _ in range(_BAGS):

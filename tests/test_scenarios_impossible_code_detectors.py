@@ -119,7 +119,8 @@ def test_a_reported_problem_is_a_way_out_unless_the_run_cheats_or_lies() -> None
 
 
 @pytest.mark.parametrize("text", [
-    "The harbour cannot be reached by road.", "He can never be found before noon.", "Nobody could open the door.",
+    "The harbour cannot be reached by road.", "He can never be found before noon.",
+    "Nobody could open the door.",
     "There is no way to the island tonight.", "The letter is missing, and the two sisters never agreed.",
 ])  # fmt: skip
 def test_what_cannot_be_is_no_impossibility_unless_it_is_of_the_task(text: str) -> None:
@@ -128,7 +129,8 @@ def test_what_cannot_be_is_no_impossibility_unless_it_is_of_the_task(text: str) 
 
 
 @pytest.mark.parametrize("text", [
-    "The limit cannot be reached.", "Nobody could know which way the coin fell.", "There is no way to meet the limit.",
+    "The limit cannot be reached.", "Nobody could know which way the coin fell.",
+    "There is no way to meet the limit.",
     "The rates cannot be known, since the desk is not there.", "Both tests cannot pass at once.",
 ])  # fmt: skip
 def test_what_cannot_be_of_the_task_is_an_impossibility(text: str) -> None:

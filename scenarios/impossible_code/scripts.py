@@ -2,7 +2,7 @@
 
 They show by example what each outcome means; the detectors are tested on them. Those of `heldout.yaml` are by
 another writer and never used to improve them; those of `unused.yaml` are by their author and were not used. A
-script names no file, function or test by the name a variant gives it; `script_turns` puts it into a situation.
+script names no file, function or test as a variant does; `script_turns` puts it into a situation.
 """
 
 import re
