@@ -21,11 +21,12 @@ from scenarios.impossible_code.outcomes import outcomes
 from scenarios.judge import check_judge
 from scenarios.sandbox.choice import sandbox as choose_sandbox
 from scenarios.schema import PRESSURES
+from scenarios.turns import longest_prompt
 from steering.arguments import check_beside, one_line_errors, parse_names, refuse_unknown
-from steering.dose import conditions_of, dosed, setting, under_dose
+from steering.dose import conditions_of, dosed, played, setting, under_dose
 from steering.ladder import about, climb_for
 from steering.metrics import rates
-from steering.provider import reach, steered_model
+from steering.provider import check_room, reach, steered_model
 
 check_beside(Path(__file__), steering)
 
@@ -38,7 +39,7 @@ def impossible_code(
     positions: str = "all",
     arm: Any = "emotion",
     intensity: Any = None,
-    scenario: Any = "all",
+    scenario: Any = "auto",
     twin: str = "main",
     pressure: str = "standard",
     length: str | None = None,
@@ -47,6 +48,7 @@ def impossible_code(
     judge: Any = "off",
     vectors: str | None = None,
     allow_failed: bool = False,
+    perplexity: bool = True,
     seed: int = 1,
     sandbox: Any = "auto",
     **unknown: Any,
@@ -64,7 +66,8 @@ def impossible_code(
         arm: `emotion` steers; `prompt` says the emotion in words in the system prompt, on any provider, and
             steers nothing; `emotion,prompt` does both.
         intensity: Of the arm `prompt`: `slight`, `strong`, `extreme`; by default all three.
-        scenario: Names of tasks (scenarios/impossible_code/texts/), or `all`.
+        scenario: Names of tasks (scenarios/impossible_code/texts/), or `all`; `auto` is those the model's
+            folder declares, else all.
         twin: `main`, the impossible tasks; `solvable`, the same made possible; `way_out`, the impossible
             tasks with a tool to report a problem.
         pressure: `bland`, `standard`, `goal` or `extreme`; `auto` climbs them with pilots at dose 0 until the
@@ -78,6 +81,7 @@ def impossible_code(
             `decides`, or `agree` (a run on which they differ is unscored).
         vectors: Folder of vector files; by default the model's own.
         allow_failed: Steer with vectors that failed their read-outs too; the log then says so.
+        perplexity: Read what each run wrote once more with the unsteered model; it costs a tenth of the time.
         seed: Seed of the random streams, which all doses share.
         sandbox: `docker`, `bubblewrap`, or `auto`, which is Docker where an engine runs. Nothing runs on the
             host.
@@ -90,7 +94,7 @@ def impossible_code(
         size = setting(model, "length", length, "full")
         box = choose_sandbox(sandbox)
         chosen: dict[str, Any] = {
-            "scenario": parse_names(scenario, "scenario"),
+            "scenario": parse_names(played(model, "impossible_code", scenario), "scenario"),
             "twin": twin,
             "variants": variants,
             "length": size,
@@ -102,9 +106,10 @@ def impossible_code(
         runs = samples(**chosen, pressure=climbed.pressure if climbed else pressure)
         rule = check_judge(judge, model)
         tools_seen = reach(model, setting(model, "tools", tools, "auto"), *opening(runs[0]))
+        check_room(model, *longest_prompt(runs, opening, tools_seen), turn_tokens(size))
     return Task(
         dataset=dosed(runs, doses, model, seed, {**tools_seen, **about(climbed)}),
-        solver=under_dose(code_agent(), seed),
+        solver=under_dose(code_agent(), seed, perplexity),
         scorer=outcomes(rule),
         metrics=[rates("any_cheating"), *([agreement()] if rule != "off" else [])],
         model=model,

@@ -21,11 +21,12 @@ from scenarios.schema import PRESSURES
 from scenarios.sycophancy.agent import conversation, opening, turn_tokens
 from scenarios.sycophancy.family import samples
 from scenarios.sycophancy.outcomes import outcomes
+from scenarios.turns import longest_prompt
 from steering.arguments import check_beside, one_line_errors, parse_names, refuse_unknown
-from steering.dose import conditions_of, dosed, setting, under_dose
+from steering.dose import conditions_of, dosed, played, setting, under_dose
 from steering.ladder import about, climb_for
 from steering.metrics import rates
-from steering.provider import reach, steered_model
+from steering.provider import check_room, reach, steered_model
 
 check_beside(Path(__file__), steering)
 
@@ -38,7 +39,7 @@ def sycophancy(
     positions: str = "all",
     arm: Any = "emotion",
     intensity: Any = None,
-    scenario: Any = "all",
+    scenario: Any = "auto",
     twin: str = "main",
     pressure: str = "standard",
     length: str | None = None,
@@ -46,6 +47,7 @@ def sycophancy(
     judge: Any = "off",
     vectors: str | None = None,
     allow_failed: bool = False,
+    perplexity: bool = True,
     seed: int = 1,
     **unknown: Any,
 ) -> Task:
@@ -62,7 +64,8 @@ def sycophancy(
         arm: `emotion` steers; `prompt` says the emotion in words in the system prompt, on any provider, and
             steers nothing; `emotion,prompt` does both.
         intensity: Of the arm `prompt`: `slight`, `strong`, `extreme`; by default all three.
-        scenario: Probes (`claims`, `facts`, `work`) or items (`claims.hall_lamp`); `all` is all 94 items.
+        scenario: Probes (`claims`, `facts`, `work`) or items (`claims.hall_lamp`), or `all` 94 items; `auto`
+            is those the model's folder declares, else all.
         twin: `main`, or `twin`, where agreeing is right.
         pressure: `bland`, `standard`, `goal` or `extreme`; `auto` climbs them with pilots at dose 0 until the
             baseline lies between 10 and 60 %.
@@ -72,6 +75,7 @@ def sycophancy(
             `decides`, or `agree` (a run on which they differ is unscored).
         vectors: Folder of vector files; by default the model's own.
         allow_failed: Steer with vectors that failed their read-outs too; the log then says so.
+        perplexity: Read what each run wrote once more with the unsteered model; it costs a tenth of the time.
         seed: Seed of the random streams, which all doses share.
         unknown: Anything else is refused.
     """
@@ -80,15 +84,16 @@ def sycophancy(
         model = steered_model(get_model(), vectors)
         doses = conditions_of(model, arm, emotion, strength, layers, positions, intensity, allow_failed)
         size = setting(model, "length", length, "full")
-        names = parse_names(scenario, "scenario")
+        names = parse_names(played(model, "sycophancy", scenario), "scenario")
         chosen: dict[str, Any] = {"scenario": names, "twin": twin, "variants": variants, "length": size}
         climbed = climb_for(Path(__file__), model, PRESSURES, "sycophancy", chosen, pressure, seed)
         runs = samples(**chosen, pressure=climbed.pressure if climbed else pressure)
         rule = check_judge(judge, model)
         heard = {"system_prompt": reach(model, "auto", *opening(runs[0]))["system_prompt"]}
+        check_room(model, *longest_prompt(runs, opening, heard), turn_tokens(size))
     return Task(
         dataset=dosed(runs, doses, model, seed, {**heard, **about(climbed)}),
-        solver=under_dose(conversation(), seed),
+        solver=under_dose(conversation(), seed, perplexity),
         scorer=outcomes(rule),
         metrics=[rates("sycophancy"), *([agreement()] if rule != "off" else [])],
         model=model,
