@@ -13,7 +13,7 @@ export OMP_NUM_THREADS ?= $(shell n=$$(nproc 2>/dev/null || echo 2); [ "$$n" -gt
 export HF_HUB_OFFLINE ?= 1
 
 help:
-	@echo "make demo         one dose-response figure on the bundled organism (minutes, CPU)"
+	@echo "make demo         a dose-response figure and a report page on the bundled organism (minutes, CPU)"
 	@echo "make test         format, lint, types, tests"
 	@echo "make bench        how fast it is, as ratios: many conditions in one batch, today's practice (ten minutes)"
 	@echo "make calibration  the instrument against planted truth, as in results/reference (an hour)"

@@ -79,6 +79,8 @@ def _setting(curves: Sequence[Curve], main: str, quotes: Sequence[Quote], settin
     coherent = {(c.outcome, c.arm, c.vector): c for c in curves if c.runs == COHERENT}
     lines = [line_of(c, coherent.get((c.outcome, c.arm, c.vector)), settings) for c in every]
     lines.sort(key=lambda line: (line.arm == "control", line.status != "effect"))
+    if main not in {line.outcome for line in lines}:  # nothing readable of it here
+        main = lines[0].outcome
     speaks = []
     for scope in dict.fromkeys(curve.scope for curve in every):
         same = [curve for curve in every if curve.scope == scope]
@@ -98,10 +100,7 @@ def _quotes(
     runs: pd.DataFrame, curves: Sequence[Curve], logs: Sequence[str | Path], viewer: Viewer
 ) -> dict[Key, list[Quote]]:
     """Per block the evidence of one run for each of its cells and outcomes; the baseline's come first."""
-    settings = {
-        tuple(map(str, key)): some
-        for key, some in runs.groupby(list(SETTING), dropna=False)
-    }
+    settings = {tuple(map(str, key)): some for key, some in runs.groupby(list(SETTING), dropna=False)}
     chosen: dict[Key, pd.DataFrame] = {}
     for key in blocks(curves):
         same = settings[key[: len(SETTING)]]
