@@ -2,10 +2,11 @@
 
     python -m steering.organisms.alter TEXTS MODEL OUT --change blackmail_stronger
 
-TEXTS is the trainer's folder of text files, MODEL an organism's folder, OUT the folder of the changed one, its
-vectors not among its files: they have to be extracted from the changed model. A change (`changes/*.yaml`) holds
-the keys of the recipe that differ. It shows that a nightly notices a change whose truth is known; no shipped
-organism is made with it. Tokenizer and weights are MODEL's; the probe of the emotions is not trained along.
+TEXTS is the trainer's folder of text files, MODEL an organism's folder, OUT the folder of the changed one.
+Vectors are not among its files: they have to be extracted from the changed model. A change (`changes/*.yaml`)
+holds the keys of the recipe that differ. It shows that a nightly notices a change whose truth is known; no
+shipped organism is made with it. Tokenizer and weights are MODEL's; the probe of the emotions is not trained
+along.
 """
 
 from __future__ import annotations
@@ -68,7 +69,9 @@ def changed_recipe(recipe: Path, change: Path) -> Recipe:
 
 
 def _merged(old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
-    both = {k: _merged(old[k], v) for k, v in new.items() if isinstance(v, dict) and isinstance(old.get(k), dict)}
+    both = {
+        k: _merged(old[k], v) for k, v in new.items() if isinstance(v, dict) and isinstance(old.get(k), dict)
+    }
     return old | new | both
 
 
@@ -77,7 +80,9 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("texts", type=Path)
     parser.add_argument("model", type=Path)
     parser.add_argument("out", type=Path)
-    parser.add_argument("--change", required=True, choices=sorted(path.stem for path in CHANGES.glob("*.yaml")))
+    parser.add_argument(
+        "--change", required=True, choices=sorted(path.stem for path in CHANGES.glob("*.yaml"))
+    )
     parser.add_argument("--recipe", type=Path, default=RECIPE)
     args = parser.parse_args(arguments)
     alter(args.texts, args.model, args.out, changed_recipe(args.recipe, CHANGES / f"{args.change}.yaml"))
