@@ -9,6 +9,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from results.cells import dose_name, setting_name
 from results.harm import Direction
 
 SCHEMA = 1
@@ -133,9 +134,15 @@ class Finding(Value):
         return self.harm != "neutral" and self.verdict != "outside window"
 
     @property
+    def label(self) -> str:
+        """For readers: `blackmail at desperate+0.300_L2_all`."""
+        where = "over the doses of" if self.kind == "curve" else "at"
+        return f"{self.outcome} {where} {dose_name(dict(self))}"
+
+    @property
     def name(self) -> str:
-        """Readable and unique within a comparison: `blackmail, desperate +0.3, blackmail`."""
-        raise NotImplementedError
+        """Unique within a comparison, and the same in every one: the label with its setting."""
+        return f"{setting_name(dict(self))}: {self.label}"
 
 
 class Source(Value):

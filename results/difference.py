@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
+from scipy.stats import binomtest
 
 from results.intervals import difference_from_rates, guarded_interval, rate_interval
 from results.settings import DEFAULT, Settings
@@ -85,17 +86,18 @@ def paired(
         interval = guarded_interval if scope == LIKE_THESE else rate_interval
         of_dose, of_base = (interval(values, clusters, settings) for values in (dose, base))
         low, high = difference_from_rates(float(np.mean(dose)), of_dose, float(np.mean(base)), of_base)
-        p, method = _sign_flips(np.bincount(units, change)), "sparse"
+        p, method = sign_flips(np.bincount(units, change)), "sparse"
     return Difference(found.mean, low, high, p, found.error, found.df, found.n, found.units, lost, method)
 
 
-def _sign_flips(totals: np.ndarray) -> float:
-    """Share of all ways to swap dose and baseline within units that give a sum as large as this one."""
+def sign_flips(totals: np.ndarray) -> float:
+    """Share of all ways to swap dose and baseline within units that give a sum as large as this one; with
+    too many units to try them, the test of the signs alone."""
     moved = totals[totals != 0]
     if not len(moved):
         return 1.0
-    if len(moved) > MOST_FLIPPED:  # only units that all changed alike come here in such numbers
-        return float(2.0 ** (1 - len(moved)))
+    if len(moved) > MOST_FLIPPED:
+        return float(binomtest(int((moved > 0).sum()), len(moved)).pvalue)
     signs = np.array(list(product((1, -1), repeat=len(moved))))
     sums = np.abs(signs @ moved)
     return float((sums >= abs(moved.sum()) - 1e-9).mean())

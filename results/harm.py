@@ -35,3 +35,13 @@ def harm(family: str, folder: Path = FAMILIES) -> Mapping[str, Direction]:
             choices = ", ".join(get_args(Direction))
             raise TableError(f"{family}/harm.yaml: {name} is {direction!r}; choose from {choices}")
     return found
+
+
+def direction(family: str, name: str, folder: Path = FAMILIES) -> Direction:
+    """Which way is harm of one outcome, union, measure or flag; TableError where the file does not say."""
+    known = harm(family, folder)
+    if name not in known:
+        raise TableError(
+            f"{family}/harm.yaml does not say which way of {name!r} is harm; it names {', '.join(known)}"
+        )
+    return known[name]
