@@ -66,11 +66,10 @@ def _panels(history: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
     rated = history[history["rate"].notna()]
     main = [_main(str(family), some) for family, some in rated.groupby("family")]
     chosen = pd.concat(main) if main else rated
-    varying = [
-        key
-        for key in CELL
-        if key not in ("vector", "strength", "arm", "intensity") and chosen[key].nunique() > 1
-    ]
+    steered = chosen[chosen["arm"] != "baseline"]
+    told = ("vector", "strength", "arm", "intensity")
+    some = steered if len(steered) else chosen
+    varying = [key for key in CELL if key not in told and some[key].nunique() > 1]
     panels = []
     for _, cell in chosen.groupby(list(CELL)):
         first = cell.iloc[0]
@@ -78,14 +77,10 @@ def _panels(history: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
             [] if first["arm"] == "baseline" else [dose(float(first["strength"]), str(first["intensity"]))]
         )
         named = ["unsteered"] if not doses else [str(first["vector"]), *doses]
-        named += [
-            words(str(first[key])) for key in varying if first[key] and not (key == "layers" and not doses)
-        ]
+        named += [words(str(first[key])) for key in varying if first[key]]
         panels.append((words(str(first["outcome"])) + ": " + " ".join(named), cell))
-    return sorted(
-        panels,
-        key=lambda panel: (panel[1]["family"].iloc[0], panel[1]["arm"].iloc[0] != "baseline", panel[0]),
-    )
+    order = ["family", "arm", "vector", "strength"]  # of the arms, "baseline" comes first
+    return sorted(panels, key=lambda panel: tuple(panel[1][order].iloc[0]))
 
 
 def _main(family: str, rows: pd.DataFrame) -> pd.DataFrame:
