@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
+from results.page_command import report
 from steering.commands import CorpusFiles, vector_commands
 
 if TYPE_CHECKING:
@@ -153,7 +154,7 @@ def analyse(
     tradeoffs: tuple[tuple[str, str], ...], strict: bool,
 ) -> None:  # fmt: skip
     """Say in plain words what the logs show, for every vector and outcome."""
-    from results import report
+    from results import report as told
     from results.analysis import analyse as conclude
     from results.hypotheses import judge, read_hypotheses
     from results.rates import main_outcomes
@@ -167,10 +168,10 @@ def analyse(
     found = conclude(runs, chosen, settings=settings, scope=THESE if these_scenarios else None)
     results = None if declared is None else judge(declared, found, settings)
     shown = chosen or tuple(dict.fromkeys(main_outcomes(runs).values()))
-    click.echo(report.as_text(found, results, shown, settings))
+    click.echo(told.as_text(found, results, shown, settings))
     if json_out:
         json_out.parent.mkdir(parents=True, exist_ok=True)
-        json_out.write_text(report.as_json(found, results, runs.attrs["left_out"], settings), "utf-8")
+        json_out.write_text(told.as_json(found, results, runs.attrs["left_out"], settings), "utf-8")
         click.echo(f"numbers: {json_out}", err=True)
     if figures:
         from results.gallery import draw_all
@@ -425,6 +426,7 @@ def _kind(given: str, model: str) -> str:
     return "organism" if is_organism else "bundled"
 
 
+cli.add_command(report)
 cli.add_command(vector_commands(_Sources()))
 
 

@@ -8,7 +8,7 @@ model is an organism, that it tells nothing about real language models.
 from collections.abc import Sequence
 from pathlib import Path
 from textwrap import wrap
-from typing import Any
+from typing import Any, NamedTuple
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -33,14 +33,30 @@ STYLE: Any = {
 }
 
 
+class Fit(NamedTuple):
+    """For how wide a place a figure is drawn."""
+
+    columns: int
+    """Panels side by side, at most."""
+    least: float
+    """Width of the figure in inches, at least."""
+    legend: int
+    """Columns of the legend."""
+
+
+PAPER = Fit(6, 5.6, 4)
+PAGE = Fit(3, 5.6, 4)
+PHONE = Fit(1, 3.7, 1)
+
+
 def words(name: str) -> str:
     """An outcome or a vector as it is read aloud."""
     return name.replace("_", " ")
 
 
-def columns_for(panels: int) -> int:
+def columns_for(panels: int, fit: Fit = PAGE) -> int:
     """Columns in which so many panels stand without a lonely last one."""
-    return 2 if panels == 4 else min(3, panels)
+    return min(2 if panels == 4 else min(3, panels), fit.columns)
 
 
 def setting_line(curves: Sequence[Curve]) -> str:

@@ -10,7 +10,9 @@ from matplotlib.figure import Figure
 from results.curves import Curve, Point
 from results.drawing import (
     INK,
+    PAGE,
     STYLE,
+    Fit,
     bars_note,
     columns_for,
     dose_name,
@@ -22,15 +24,15 @@ from results.drawing import (
 )
 
 
-def forest(curves: Sequence[Curve], out: Path) -> tuple[Path, Path]:
+def forest(curves: Sequence[Curve], out: Path, fit: Fit = PAGE) -> tuple[Path, Path]:
     """One panel per vector, at its strongest positive dose within the coherent window."""
     chosen = [(curve, point) for curve in curves if (point := strongest(curve)) is not None]
     if not chosen:
         raise ValueError("no curve has a positive dose with scenarios of its own")
     scenarios = list(dict.fromkeys(str(row["scenario"]) for curve, _ in chosen for row in curve.per_scenario))
-    columns = columns_for(len(chosen))
+    columns = columns_for(len(chosen), fit)
     lines = -(-len(chosen) // columns)
-    size = (max(5.6, 2.9 * columns + 1.1), (0.24 * (len(scenarios) + 2) + 0.75) * lines + 1.1)
+    size = (max(fit.least, 2.9 * columns + 1.1), (0.24 * (len(scenarios) + 2) + 0.75) * lines + 1.1)
     with matplotlib.rc_context(STYLE):
         figure = Figure(figsize=size)
         axes = figure.subplots(lines, columns, squeeze=False, sharey=True, sharex=True)

@@ -14,7 +14,9 @@ from results.drawing import (
     BAND,
     GREY,
     INK,
+    PAPER,
     STYLE,
+    Fit,
     axis_name,
     bars_note,
     dose_name,
@@ -26,21 +28,20 @@ from results.drawing import (
 )
 from results.wording import dose
 
-MOST_COLUMNS = 6
 NAME = "this vector, 95 % interval"
 Row = tuple[str, str]
 """Family and outcome."""
 
 
-def panels(curves: Sequence[Curve], out: Path) -> tuple[Path, Path]:
+def panels(curves: Sequence[Curve], out: Path, fit: Fit = PAPER) -> tuple[Path, Path]:
     """Draw the curves given: those of controls become bands, all others panels."""
     rows = list(dict.fromkeys((str(c.setting["family"]), c.outcome) for c in curves))
     shown = [c for c in curves if c.arm != "control"] or list(curves)
     vectors = list(dict.fromkeys(c.vector for c in shown))
-    chunks = [vectors[at : at + MOST_COLUMNS] for at in range(0, len(vectors), MOST_COLUMNS)]
+    chunks = [vectors[at : at + fit.columns] for at in range(0, len(vectors), fit.columns)]
     lines = [(row, chunk) for row in rows for chunk in chunks]
-    columns = min(len(vectors), MOST_COLUMNS)
-    size = (max(5.6, 2.5 * columns + 0.7), 2.35 * len(lines) + 1.9)
+    columns = min(len(vectors), fit.columns)
+    size = (max(fit.least, 2.5 * columns + 0.7), 2.35 * len(lines) + 1.9)
     with matplotlib.rc_context(STYLE):
         figure = Figure(figsize=size)
         axes = figure.subplots(len(lines), columns, squeeze=False, sharey="row", sharex=True)
@@ -69,7 +70,7 @@ def panels(curves: Sequence[Curve], out: Path) -> tuple[Path, Path]:
         if not all(point.judged for point in points):
             notes.append("Hollow: over 5 % errored, not judged.")
         title = f"Outcome rates by dose: {setting_line(curves)}"
-        finish(figure, title, notes, curves, legend=axes[0][0])
+        finish(figure, title, notes, curves, legend=axes[0][0], columns=fit.legend)
         return save(figure, out)
 
 

@@ -9,7 +9,9 @@ from matplotlib.figure import Figure
 
 from results.curves import Curve
 from results.drawing import (
+    PAGE,
     STYLE,
+    Fit,
     axis_name,
     columns_for,
     dose_name,
@@ -27,15 +29,15 @@ FILLS = (
 """Fill and hatch per outcome: told apart in grey by the hatch and by lightness."""
 
 
-def stack(curves: Sequence[Curve], out: Path) -> tuple[Path, Path]:
+def stack(curves: Sequence[Curve], out: Path, fit: Fit = PAGE) -> tuple[Path, Path]:
     """One panel per vector; `curves` hold every outcome of one family in one setting."""
     outcomes = list(dict.fromkeys(curve.outcome for curve in curves))
     vectors = list(dict.fromkeys(c.vector for c in curves if c.arm != "control")) or list(
         dict.fromkeys(c.vector for c in curves)
     )
-    columns = columns_for(len(vectors))
+    columns = columns_for(len(vectors), fit)
     lines = -(-len(vectors) // columns)
-    size = (max(6.4, 2.6 * columns + 0.8), 2.5 * lines + 1.3)
+    size = (max(fit.least + 0.8 * (fit.columns > 1), 2.6 * columns + 0.8), 2.5 * lines + 1.3)
     with matplotlib.rc_context(STYLE):
         figure = Figure(figsize=size)
         axes = figure.subplots(lines, columns, squeeze=False, sharey=True)
@@ -85,6 +87,6 @@ def stack(curves: Sequence[Curve], out: Path) -> tuple[Path, Path]:
             notes,
             curves,
             legend=axes[0][0],
-            columns=6,
+            columns=6 if fit.columns > 1 else 3,
         )
         return save(figure, out)

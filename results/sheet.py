@@ -1,0 +1,262 @@
+"""The report as values: everything that the page, its Markdown and its JSON say, each number once.
+
+The three are written from one `Report`, so that they cannot differ; `report.json` is the `Report` itself, and
+`Report.model_validate_json` reads it back. Shares are shares, not percent; a number that is missing is None.
+Nothing is computed here: what a curve says was found by `results.analysis`.
+"""
+
+import math
+from collections.abc import Sequence
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from results.curves import Curve, Point
+from results.settings import Settings
+from results.verdicts import extreme, findings, judgeable
+from results.wording import dose
+
+SCHEMA = 1
+
+Status = Literal["effect", "no effect shown", "not judged"]
+
+
+class Value(BaseModel):
+    """A frozen part of the report that knows no other fields than its own."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Dose(Value):
+    """A point of a curve; differences are from the baseline, and missing of the baseline itself."""
+
+    dose: str
+    """As it is written: a strength, the name of an intensity, or `baseline`."""
+    strength: float
+    n: int
+    scenarios: int
+    rate: float | None
+    low: float | None
+    high: float | None
+    difference: float | None
+    difference_low: float | None
+    difference_high: float | None
+    p: float | None
+    p_corrected: float | None
+    rank: int | None
+    controls: int | None
+    detectable: float | None
+    incoherent: float | None
+    errored: int
+    unscored: int
+    judged: bool
+    in_window: bool | None
+    differs: bool
+    """Whether the difference is a finding: it survives the correction, and the dose may be judged."""
+
+
+class Scenario(Value):
+    """One scenario's own difference from the baseline at one strength."""
+
+    scenario: str
+    strength: float
+    n: int
+    difference: float | None
+    low: float | None
+    high: float | None
+
+
+class Line(Value):
+    """A curve: one vector, one outcome."""
+
+    outcome: str
+    arm: str
+    vector: str
+    status: Status
+    verdict: str
+    coherent_verdict: str | None
+    """Of the coherent runs alone, where the findings differ."""
+    trend: float | None
+    """Change of the rate per unit of strength."""
+    trend_p_corrected: float | None
+    turn: str
+    turn_at: float | None
+    turn_p_corrected: float | None
+    trend_rank: int | None
+    doses: tuple[Dose, ...]
+    scenarios: tuple[Scenario, ...]
+
+
+class Quote(Value):
+    """What one run of a cell with this outcome said."""
+
+    vector: str
+    dose: str
+    outcome: str
+    count: int
+    """Runs of the cell with this outcome."""
+    of: int
+    """Scored runs of the cell."""
+    scenario: str
+    variant: str
+    epoch: int
+    incoherent: bool
+    text: str
+    link: str
+
+
+class Setting(Value):
+    """Curves that may be compared: of one model, family, twin, pressure, length, layers, positions."""
+
+    heading: str
+    speaks_of: tuple[str, ...]
+    main: str
+    """The family's main outcome."""
+    found: str
+    """In plain words, of the main outcome."""
+    lines: tuple[Line, ...]
+    quotes: tuple[Quote, ...]
+
+
+class Family(Value):
+    """All that was measured of one family of scenarios."""
+
+    family: str
+    settings: tuple[Setting, ...]
+
+
+class Declared(Value):
+    """A hypothesis that was declared beforehand, and what became of it."""
+
+    hypothesis: str
+    heading: str
+    p_corrected: float | None
+    fate: str
+
+
+class Report(Value):
+    """The whole page."""
+
+    schema_version: int = SCHEMA
+    made_with: str
+    models: tuple[str, ...]
+    organism: bool
+    runs: int
+    scored: int
+    errored: int
+    unscored: int
+    first: str
+    """When the first of the logs was made."""
+    last: str
+    families: tuple[Family, ...]
+    declared: tuple[Declared, ...] | None
+    """None where nothing was."""
+    caveats: tuple[str, ...]
+    left_out: tuple[str, ...]
+    footnote: str
+    viewer_command: str
+    viewer_address: str
+
+
+def line_of(curve: Curve, coherent: Curve | None, settings: Settings) -> Line:
+    """The curve's numbers, with what the coherent runs alone say where that is something else."""
+    found = findings(curve, settings)
+    differs = coherent is not None and findings(coherent, settings) != found
+    turns = curve.shape.p < 1
+    differing = {*found.raised, *found.lowered}
+    return Line(
+        outcome=curve.outcome,
+        arm=curve.arm,
+        vector=curve.vector,
+        status=status_of(curve, settings),
+        verdict=curve.verdict,
+        coherent_verdict=coherent.verdict if coherent and differs else None,
+        trend=number(curve.trend.slope),
+        trend_p_corrected=number(curve.trend_p_adjusted),
+        turn=curve.shape.kind if turns else "",
+        turn_at=number(curve.shape.at) if turns else None,
+        turn_p_corrected=number(curve.shape_p_adjusted),
+        trend_rank=curve.rank.rank if curve.rank else None,
+        doses=tuple(_dose(point, point.strength in differing) for point in curve.points),
+        scenarios=tuple(
+            Scenario(
+                scenario=str(row["scenario"]),
+                strength=float(row["strength"]),
+                n=int(row["n"]),
+                **{key: number(row[key]) for key in ("difference", "low", "high")},
+            )
+            for row in curve.per_scenario
+        ),
+    )
+
+
+def status_of(curve: Curve, settings: Settings) -> Status:
+    """Whether there is a finding, none, or nothing that could be one."""
+    if not judgeable(curve) or extreme(curve, settings):
+        return "not judged"
+    return "effect" if findings(curve, settings) else "no effect shown"
+
+
+def number(value: float) -> float | None:
+    """None where it is missing, as JSON has no other word for it."""
+    return float(value) if math.isfinite(value) else None
+
+
+def _dose(point: Point, differs: bool) -> Dose:
+    change = point.difference
+    baseline = point.strength == 0
+    return Dose(
+        dose="baseline" if baseline else dose(point.strength, point.intensity),
+        strength=point.strength,
+        n=point.n,
+        scenarios=point.scenarios,
+        rate=number(point.rate),
+        low=number(point.low),
+        high=number(point.high),
+        difference=number(change.mean) if change else None,
+        difference_low=number(change.low) if change else None,
+        difference_high=number(change.high) if change else None,
+        p=number(change.p) if change else None,
+        p_corrected=number(point.p_adjusted) if change else None,
+        rank=point.rank.rank if point.rank else None,
+        controls=point.rank.controls if point.rank else None,
+        detectable=number(point.detectable) if change else None,
+        incoherent=number(point.incoherent),
+        errored=point.errored,
+        unscored=point.unscored,
+        judged=point.judged,
+        in_window=point.in_window,
+        differs=differs,
+    )
+
+
+def in_words(lines: Sequence[Line], outcome: str) -> str:
+    """Which vectors moved the outcome and which were not seen to, in a sentence or two."""
+    own = [line for line in lines if line.outcome == outcome]
+    many = any(line.arm != "control" for line in own)
+    own = [line for line in own if line.arm != "control"] or own
+    kind = ("emotion" if many else "control direction") + "s" * (len(own) != 1)
+    in_prompt = " in words" * all(line.arm == "prompt" for line in own)
+    named = {
+        status: [line.vector.replace("_", " ") for line in own if line.status == status]
+        for status in ("effect", "no effect shown", "not judged")
+    }
+    what = outcome.replace("_", " ")
+    moved = named["effect"]
+    said = [f"Of {len(own)} {kind}{in_prompt}, {len(moved) or 'none'} moved {what}{_listed(moved)}."]
+    if len(own) == 1:
+        told = "moved" if moved else "was not shown to move"
+        said = (
+            []
+            if named["not judged"]
+            else [f"{own[0].vector.replace('_', ' ').capitalize()}{in_prompt} {told} {what}."]
+        )
+    elif named["no effect shown"]:
+        said.append(f"No effect was shown for {', '.join(named['no effect shown'])}.")
+    if named["not judged"]:
+        said.append(f"Could not be judged: {', '.join(named['not judged'])}.")
+    return " ".join(said)
+
+
+def _listed(names: Sequence[str]) -> str:
+    return f": {', '.join(names)}" if names else ""
