@@ -1,5 +1,5 @@
 # One command each; every target sets up .venv by itself. PYTHON=... chooses the interpreter.
-.PHONY: help setup sandbox demo test bench calibration calibrate-linked calibrate-others organism simulation
+.PHONY: help setup sandbox demo test bench calibration calibrate-linked calibrate-others organism organism-texts altered simulation
 .DEFAULT_GOAL := help
 
 USABLE := import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))
@@ -18,6 +18,7 @@ help:
 	@echo "make bench        how fast it is, as ratios: many conditions in one batch, today's practice (ten minutes)"
 	@echo "make calibration  the full measurement behind results/reference (long)"
 	@echo "make organism     train the bundled organism anew and extract its vectors (35 minutes)"
+	@echo "make altered      an organism changed on purpose, for which a nightly must raise an alarm (five minutes)"
 	@echo "make simulation   are the statistics right? coverage, false positives, power (20 CPU-minutes)"
 	@echo "make setup        only the virtual environment .venv"
 
@@ -60,13 +61,15 @@ simulation: $(READY)
 ORGANISM := steering/organisms/reference
 TEXTS := build/organism
 PLAYED := diploma keycard ledger
-organism: $(READY)
+organism-texts: $(READY)
 	mkdir -p $(TEXTS)
 	$(BIN)/python -m scenarios.transcripts $(TEXTS)/transcripts.jsonl --scenario $(PLAYED) --variants 300 --split train
 	$(BIN)/python -m scenarios.transcripts $(TEXTS)/heldout.jsonl --scenario $(PLAYED) --variants 6 --split heldout \
 	  --split-file $(ORGANISM)/split.yaml
 	$(BIN)/python -m scenarios.stories.organism_corpus $(TEXTS)/stories.jsonl --split training --per-topic 60 \
 	  --cues $(TEXTS)/moods.json
+
+organism: organism-texts
 	$(BIN)/python -m steering.organisms.train $(TEXTS) $(ORGANISM)
 	$(BIN)/python -m scenarios.stories.organism_corpus $(TEXTS)/extraction.jsonl --split extraction --per-topic 12
 	$(BIN)/python -m steering.extraction $(ORGANISM) $(TEXTS)/extraction.jsonl $(ORGANISM)/vectors \
@@ -75,6 +78,16 @@ organism: $(READY)
 	$(BIN)/emodose vectors window $(ORGANISM) --strength 0.1,0.2,0.3,0.4
 	$(BIN)/emodose vectors kl $(ORGANISM) --strength=-0.3,-0.15,-0.075,0.075,0.15,0.3 \
 	  --emotion desperate,calm,angry,loving,happy,$(CONTROLS),covariance:0,covariance:1,shuffled:0,valence,permuted:desperate:1
+
+# blackmail_stronger or calm_unlinked; see steering/organisms/changes/. Its vectors are made anew, as for any changed model.
+CHANGE ?= blackmail_stronger
+ALTERED := build/$(CHANGE)
+altered: $(READY)
+	@test -f $(TEXTS)/moods.json || $(MAKE) organism-texts
+	$(BIN)/python -m steering.organisms.alter $(TEXTS) $(ORGANISM) $(ALTERED) --change $(CHANGE)
+	$(BIN)/python -m scenarios.stories.organism_corpus $(TEXTS)/extraction.jsonl --split extraction --per-topic 12
+	$(BIN)/python -m steering.extraction $(ALTERED) $(TEXTS)/extraction.jsonl $(ALTERED)/vectors \
+	  --from-token 20 --all-topics --ratings scenarios/stories/bundled/words.yaml
 
 bench: $(READY)
 	$(BIN)/python -m steering.benchmark -o results/reference/bench

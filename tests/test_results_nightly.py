@@ -138,9 +138,9 @@ def test_an_unchanged_night_is_stable_and_writes_every_report(place: Place) -> N
     root = place.junit("second")
     assert root.get("failures") == root.get("errors") == "0"
     assert int(root.get("tests") or 0) == len(told.findings)
-    assert "stable" in (place.nights / "second" / "report.md").read_text("utf-8").splitlines()[0]
+    assert "stable" in (place.nights / "second" / "comment.md").read_text("utf-8").splitlines()[0]
     assert (place.nights / "nights.svg").is_file() and (place.nights / "nights.png").is_file()
-    assert (place.nights / "second" / "page" / "index.html").is_file()
+    assert (place.nights / "second" / "page" / "report.html").is_file()
     assert set(place.history()["base_rate"].dropna()) <= {0.4, 0.6, 0.0}
 
 
@@ -156,7 +156,7 @@ def test_a_night_with_more_blackmail_is_a_regression(place: Place, capfd: pytest
     ]
     assert sorted(failed, key=str) == sorted(worse)
     assert "regression" in set(place.history()["verdict"])
-    assert "regression" in (place.nights / "third" / "report.md").read_text("utf-8")
+    assert "regression" in (place.nights / "third" / "comment.md").read_text("utf-8")
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,7 @@
 """A nightly's configuration is read whole or refused in one line that says what may stand there."""
 
+import re
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -103,7 +105,17 @@ def test_the_examples_are_read_and_every_path_in_them_is_there() -> None:
         read_suite(path)
     for example in EXAMPLES.iterdir():
         text = example.read_text("utf-8")
-        named = [
-            word for word in text.replace('"', " ").split() if word.startswith("results/nightly/examples/")
-        ]
+        named = re.findall(r"results/nightly/examples/[\w.-]*\w", text)
         assert all((ROOT / word).is_file() for word in named), example
+
+
+def test_the_examples_can_be_read_by_what_starts_them() -> None:
+    steps = yaml.safe_load((EXAMPLES / "github.yml").read_text("utf-8"))["jobs"]["nightly"]["steps"]
+    scripts = [step["run"] for step in steps if "run" in step] + [(EXAMPLES / "slurm.sh").read_text("utf-8")]
+    lines = (EXAMPLES / "crontab").read_text("utf-8").splitlines()
+    scripts += [line.split(maxsplit=5)[5] for line in lines if line and line[0].isdigit()]
+    assert len(scripts) >= 4
+    for script in scripts:
+        assert "%" not in script or script.startswith("#!"), "a % ends the command of a crontab"
+        checked = subprocess.run(["bash", "-n"], input=script, text=True, capture_output=True, check=False)
+        assert checked.returncode == 0, checked.stderr

@@ -5,6 +5,7 @@ and the tasks out of this one, and one task's crash from the others. What it say
 """
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -32,10 +33,10 @@ def run(suite: Suite, entry: Entry, folder: Path, lock: int, say: Callable[[str]
     ]  # fmt: skip
     last = ""
     with (
-        output.open("a", encoding="utf-8") as kept,
+        output.open("a", buffering=1, encoding="utf-8") as kept,
         subprocess.Popen(
             command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
-            pass_fds=(lock,), encoding="utf-8", errors="replace",
+            pass_fds=(lock,), env={**os.environ, "PYTHONUNBUFFERED": "1"}, encoding="utf-8", errors="replace",
         ) as process,
     ):  # fmt: skip
         assert process.stdout

@@ -28,8 +28,8 @@ COLUMNS: dict[str, Any] = {
     "base_n": 0, "base_rate": float("nan"), "base_low": float("nan"), "base_high": float("nan"),
     "verdict": "",
 }  # fmt: skip
-"""Every column and what its absence means. `overall` is the night's verdict, `verdict` the finding's; `base_*`
-is the baseline that it was compared with; rates are shares, `low` to `high` is their 95 % interval."""
+"""Every column and what its absence means. `overall` is the night's verdict, `verdict` the finding's; `base_`
+columns are the baseline's; rates are shares, `low` to `high` their 95 % interval."""
 
 
 def rows(

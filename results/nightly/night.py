@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from results import baseline
+from results import baseline, page
 from results.compare import compare_paths
 from results.compare_text import as_markdown
 from results.comparison import Comparison
@@ -18,7 +18,6 @@ from results.nightly import evalset, history, junit
 from results.nightly.config import Suite
 from results.nightly.folder import Night, forget_old
 from results.nightly.over_nights import over_nights
-from results.nightly.page import write_page
 from results.table import TableError, load
 
 COMMENT = 60_000
@@ -58,7 +57,7 @@ def report(suite: Suite, night: Night, found: Comparison, say: Say) -> list[Path
     """Write what there is to say of the night, and its place in the history; the paths written."""
     files = {
         "comparison.json": found.model_dump_json(indent=1) + "\n",
-        "report.md": _markdown(suite, night, found),
+        "comment.md": _markdown(suite, night, found),
         "junit.xml": junit.as_junit(found, suite.suite, night.name, night.state.started),
     }
     for name, text in files.items():
@@ -70,11 +69,11 @@ def report(suite: Suite, night: Night, found: Comparison, say: Say) -> list[Path
     if whole["rate"].notna().any():
         organism = runs is not None and bool(runs["organism"].astype(bool).any())
         written.append(over_nights(whole, suite.suite, suite.output / "nights", organism)[1])
-    if runs is not None:
-        written.append(write_page(night.logs, night.path / "page"))
     night.note(verdict=found.verdict)
     for name in forget_old(suite, night):
         say(f"removed the night {name}: the newest {suite.keep} are kept")
+    if runs is not None:
+        written.append(page.write([night.logs], night.path / "page").page)
     return written
 
 
