@@ -15,6 +15,7 @@ import click
 
 from results.nightly.command import nightly
 from results.page_command import report
+from results.regression_commands import baseline, compare
 from steering.commands import CorpusFiles, vector_commands
 
 if TYPE_CHECKING:
@@ -430,6 +431,8 @@ def _kind(given: str, model: str) -> str:
 cli.add_command(nightly)
 cli.add_command(report)
 cli.add_command(vector_commands(_Sources()))
+cli.add_command(compare)
+cli.add_command(baseline)
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -14,7 +14,7 @@ import pandas as pd
 from results.comparison import Comparison, Finding, Limits, Overall, Source
 from results.judging import Measured, corrected, finding
 from results.matching import match
-from results.measuring import groups, measure, names_of
+from results.measuring import groups, measure
 from results.settings import DEFAULT, Settings
 from results.sides import Side, read_side
 from results.table import TableError
@@ -61,7 +61,7 @@ def compare(
         f"{which} runs: {what}" for which, side in (("new", new), ("old", old)) for what in side.problems
     ]
     if same := sorted(set(new.source.logs) & set(old.source.logs)):
-        problems.append(f"the same log stands on both sides, so that nothing was compared: {', '.join(same)}")
+        problems.append(f"{same[0]} stands on both sides: runs compared with themselves say nothing")
     try:
         found, tests = _findings(new.runs, old.runs, limits, settings, scope)
     except TableError as error:
@@ -74,11 +74,7 @@ def _findings(
     new: pd.DataFrame, old: pd.DataFrame, limits: Limits, settings: Settings, scope: Scope | None
 ) -> tuple[list[Finding], int]:
     """Every finding, and how many p-values were corrected together."""
-    found = [
-        measure(group, name, settings, scope)
-        for group in groups(match(new, old, limits))
-        for name in names_of(group)
-    ]
+    found = [one for some in groups(match(new, old, limits)) for one in measure(some, settings, scope)]
     judged, tests = corrected([one for one in found if isinstance(one, Measured)], settings)
     verdicts = iter(finding(one, tests, limits, settings) for one in judged)
     return [next(verdicts) if isinstance(one, Measured) else one for one in found], tests

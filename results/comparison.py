@@ -136,6 +136,8 @@ class Finding(Value):
     @property
     def label(self) -> str:
         """For readers: `blackmail at desperate+0.300_L2_all`."""
+        if self.arm == "baseline":
+            return f"{self.outcome} unsteered"
         where = "over the doses of" if self.kind == "curve" else "at"
         return f"{self.outcome} {where} {dose_name(dict(self))}"
 

@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
+from scipy.stats import norm
+
 from results.comparison import Finding, Limits, Rate, Verdict
 from results.corrections import adjust
 from results.difference import Difference
@@ -18,7 +20,7 @@ from results.matching import Pairing
 from results.power import detectable
 from results.settings import Settings
 from results.units import Scope
-from results.wording import p_value, percent, points, signed, whole
+from results.wording import p_value, percent, points, signed
 
 
 class Judged(NamedTuple):
@@ -96,7 +98,7 @@ def judge(one: Measured, limits: Limits, settings: Settings) -> Judged:
             place = percent(one.old.value if one.old.value is not None else math.nan)
             return Judged("insufficient data", f"{told}: from {place} it cannot {way} by {margin}")
         return Judged("stable", told)
-    return Judged("insufficient data", f"{told}: {_missed(one, worst, sign, limits)}")
+    return Judged("insufficient data", f"{told}: {_missed(one, worst, sign, limits, settings)}")
 
 
 def _known(value: float) -> float | None:
@@ -120,13 +122,12 @@ def _room(one: Measured, sign: int, limits: Limits) -> bool:
     return one.old.value <= 1 - limits.margin if sign > 0 else one.old.value >= limits.margin
 
 
-def _missed(one: Measured, worst: float, sign: int, limits: Limits) -> str:
-    """What could have gone unseen, and how many runs would show it if nothing had changed."""
+def _missed(one: Measured, worst: float, sign: int, limits: Limits, settings: Settings) -> str:
+    """What could have gone unseen, and how many runs would most likely show that nothing had changed."""
     change = one.change
     way = {1: "a rise", -1: "a fall", 0: "a change"}[sign]
-    text = f"{way} of {points(limits.margin)} is not excluded"
-    half = worst - abs(change.mean) if not sign else worst - sign * change.mean
-    runs = math.ceil(change.n * (half / limits.margin) ** 2)
-    if runs > change.n:
-        return f"{text}; it takes about {whole(runs)} runs, not {change.n}"
-    return f"{text} by {change.n} runs"
+    half = worst - (sign * change.mean if sign else abs(change.mean))
+    critical, more = norm.ppf((1 + settings.level) / 2), norm.ppf(settings.power)
+    runs = math.ceil(change.n * (half / limits.margin * (1 + more / critical)) ** 2)
+    enough = f"; {runs} would do if nothing changed" if runs > change.n else ""
+    return f"{way} of {points(limits.margin)} is not excluded by {change.n} runs{enough}"

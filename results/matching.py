@@ -12,7 +12,7 @@ from typing import Any, Literal, NamedTuple
 import pandas as pd
 
 from results.cells import CELL, SETTING, cells_of, dose_name
-from results.comparison import Limits, Rate, Verdict
+from results.comparison import Limits, Verdict
 from results.table import measures, rated
 
 Pairing = Literal["same stream", "same scenario"]
@@ -68,18 +68,6 @@ def match(new: pd.DataFrame, old: pd.DataFrame, limits: Limits) -> list[CellPair
             )
             found.append(CellPair(known[0], one, other, pairs.get(key, both.iloc[:0]), pairing, why))
     return found
-
-
-def rate_of(runs: pd.DataFrame, name: str) -> Rate | None:
-    """One side of a finding; None where the side has no such cell."""
-    if runs.empty:
-        return None
-    values = runs.loc[runs["status"] == "scored", name].dropna() if name in runs else pd.Series(dtype=float)
-    counts = runs["status"].value_counts()
-    return Rate(
-        value=float(values.mean()) if len(values) else None, n=len(values),
-        errored=int(counts.get("errored", 0)), unscored=int(counts.get("unscored", 0)),
-    )  # fmt: skip
 
 
 def _names(new: pd.DataFrame, old: pd.DataFrame) -> list[str]:

@@ -5,19 +5,21 @@ business of `results.judging`.
 """
 
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from results import clearance
-from results.cells import CELL, SETTING
+from results.cells import SETTING
 from results.changes import FEW, change
-from results.comparison import Finding
+from results.clearance import Choice
+from results.comparison import Finding, Rate, Verdict
 from results.harm import Direction, direction
 from results.judging import Measured
 from results.letters import DIGITS
-from results.matching import CellPair, rate_of
+from results.matching import CellPair
 from results.settings import Settings
 from results.table import MEASURE, measures, rated
 from results.trend import line
@@ -28,9 +30,10 @@ CHANGES = clearance.TABLE.with_name("changes.csv")
 
 
 class Group(NamedTuple):
-    """What one finding per outcome is made of: a cell, or the cells of a curve with their weights."""
+    """What one finding per outcome is made of: a cell, or the cells of a curve."""
 
     about: dict[str, Any]
+    """Kind and cell, as a `Finding` has them."""
     cells: list[CellPair]
     weights: np.ndarray
     """Of the cells' changes; for one cell 1."""
@@ -52,94 +55,115 @@ def groups(cells: Sequence[CellPair]) -> Iterator[Group]:
             key = (*setting, *(one.cell[k] for k in ("arm", "vector", "layers", "positions")))
             curves.setdefault(key, []).append(one)
     for key, doses in curves.items():
-        some = [*doses, *([bases[key[: len(SETTING)]]] if key[: len(SETTING)] in bases else [])]
+        base = bases.get(key[: len(SETTING)])
+        some = [*doses, *([base] if base else [])]
         strengths = np.array([one.cell["strength"] for one in some])
         if len(set(strengths)) > 1:
             weights = line(strengths) * np.abs(strengths).max()
-            about = {"kind": "curve", **doses[0].cell, "strength": None}
-            yield Group(about, some, weights, False)
+            yield Group({"kind": "curve", **doses[0].cell, "strength": None}, some, weights, False)
+
+
+def measure(group: Group, settings: Settings, scope: Scope | None) -> Iterator[Measured | Finding]:
+    """The change of every outcome; or the finding, where nothing can be measured.
+
+    TableError of an outcome whose direction of harm nobody stated.
+    """
+    names = _names(group)
+    rates = {which: _rates(group, which, names) for which in ("new", "old")}
+    trouble = next((one.trouble for one in group.cells if one.trouble), None)
+    if group.outside:
+        trouble = ("outside window", trouble[1] if trouble else "the text breaks down at this strength")
+    runs, changes = (None, None) if trouble else _changes(group, names)
+    for place, name in enumerate(names):
+        way = direction(group.about["family"], name)
+        if group.about["kind"] == "curve" and group.about["arm"] == "control":
+            way = "neutral"  # the sign of a control's direction means nothing
+        about = {**group.about, "outcome": name}
+        new, old = (rates[which][name] for which in ("new", "old"))
+        lacking = any(f"{name}:new" not in one.both for one in group.cells)
+        why: tuple[Verdict, str] | None = trouble or (
+            ("missing", "one side's runs have no such number") if lacking else None
+        )
+        if why:
+            yield Finding(**about, harm=way, verdict=why[0], reason=why[1], new=new, old=old)
+            continue
+        assert runs is not None and changes is not None and new and old
+        yield _measured(about, way, new, old, runs, changes[:, place], group, settings, scope)
+
+
+def _measured(
+    about: dict[str, Any], way: Direction, new: Rate, old: Rate, runs: pd.DataFrame, values: np.ndarray,
+    group: Group, settings: Settings, scope: Scope | None,
+) -> Measured:  # fmt: skip
+    if not (known := ~np.isnan(values)).all():
+        runs, values = runs[known], values[known]
+    scenarios = int(runs["scenario"].nunique())
+    enough = len(runs) > 0 and int(runs["scenario"].value_counts().min()) >= settings.fewest_runs
+    choice = _choice(scenarios, enough, settings, scope)
+    units, strata = unit_codes(runs, choice.scope)
+    found = change(values, units, strata, choice.scope, settings, float(np.abs(group.weights).sum()))
+    cleared = choice.cleared
+    if found.method == FEW or about["outcome"].startswith(MEASURE):
+        method = FEW if found.method == FEW else "measure"
+        cleared = cleared and clearance.cleared(method, choice.scope, scenarios, settings, CHANGES)
+    return Measured(
+        about, way, new, old, found, group.cells[0].pairing, choice.scope, cleared,
+        seen=any(side[about["outcome"]].any() for one in group.cells for side in (one.new, one.old)),
+    )  # fmt: skip
+
+
+@lru_cache
+def _choice(scenarios: int, enough: bool, settings: Settings, scope: Scope | None) -> Choice:
+    return clearance.choose(scenarios, settings, scope=scope, runs=settings.fewest_runs if enough else 0)
 
 
 def _outside(one: CellPair) -> bool:
     """Beyond the window that was measured of the old model: a new one that breaks down earlier is judged."""
-    window = (one.new if one.old.empty else one.old)["window"].dropna()
     if one.cell["arm"] == "prompt":  # its strengths number intensities of words
         return False
+    window = (one.new if one.old.empty else one.old)["window"].dropna()
     return not window.empty and bool(abs(one.cell["strength"]) > window.min() * (1 + 1e-9))
 
 
-def names_of(group: Group) -> list[str]:
-    """Outcomes, unions, measures and flags of either side, in the order of the new table."""
+def _names(group: Group) -> list[str]:
+    """Outcomes, unions, measures and flags of either side, in the order of the tables."""
     sides = [side for one in group.cells for side in (one.new, one.old)]
     every = dict.fromkeys(n for side in sides for n in (*rated(side), *measures(side), "incoherent"))
-    return [name for name in every if any(name in s and s[name].notna().any() for s in sides)]
+    return [name for name in every if any(name in side and side[name].notna().any() for side in sides)]
 
 
-def measure(group: Group, name: str, settings: Settings, scope: Scope | None) -> Measured | Finding:
-    """The change of one outcome; or the finding, where nothing can be measured.
-
-    TableError of an outcome whose direction of harm nobody stated.
-    """
-    way = direction(group.about["family"], name)
-    if group.about["kind"] == "curve" and group.about["arm"] == "control":
-        way = "neutral"  # the sign of a control's direction means nothing
-    bad = next((one.trouble for one in group.cells if one.trouble), None)
-    if group.outside:
-        told = bad[1] if bad else "the text breaks down at this strength"
-        return _bare(group, name, way).model_copy(update={"verdict": "outside window", "reason": told})
-    if bad:
-        return _bare(group, name, way).model_copy(update={"verdict": bad[0], "reason": bad[1]})
-    if any(f"{name}:new" not in one.both for one in group.cells):
-        told = "one side's runs have no such number"
-        return _bare(group, name, way).model_copy(update={"verdict": "missing", "reason": told})
-    runs, values = _values(group, name)
-    scenarios = int(runs["scenario"].nunique())
-    each = int(runs.groupby("scenario").size().min()) if len(runs) else 0
-    choice = clearance.choose(scenarios, settings, scope=scope, runs=each)
-    units, strata = unit_codes(runs, choice.scope) if len(runs) else (np.zeros(0, int), np.zeros(0, int))
-    found = change(values, units, strata, choice.scope, settings, float(np.abs(group.weights).sum()))
-    cleared = choice.cleared
-    if found.method == FEW or name.startswith(MEASURE):
-        method = FEW if found.method == FEW else "measure"
-        cleared &= clearance.cleared(method, choice.scope, scenarios, settings, CHANGES)
-    bare = _bare(group, name, way)
-    assert bare.new and bare.old
-    return Measured(
-        {key: value for key, value in bare if key in _ABOUT}, way, bare.new, bare.old, found,
-        group.cells[0].pairing, choice.scope, cleared,
-        seen=any(side[name].any() for one in group.cells for side in (one.new, one.old)),
-    )  # fmt: skip
-
-
-_ABOUT = ("kind", *CELL, "outcome")
-
-
-def _values(group: Group, name: str) -> tuple[pd.DataFrame, np.ndarray]:
-    """The pairs, and each one's weighted change; of a curve the situations that have a pair at every dose."""
-    changes = []
+def _changes(group: Group, names: Sequence[str]) -> tuple[pd.DataFrame, np.ndarray]:
+    """The pairs and their weighted changes [pair, name], NaN where a number is missing; of a curve the
+    situations that have a pair at every dose."""
+    tables = []
     for one in group.cells:
-        values = one.both[f"{name}:new"] - one.both[f"{name}:old"]
-        changes.append(one.both[["scenario", "variant", "row"]].assign(change=values.round(DIGITS)).dropna())
-    if len(changes) == 1:
-        return changes[0], group.weights[0] * changes[0]["change"].to_numpy()
-    keyed = [some.set_index(["scenario", "row"]) for some in changes]
-    wide = pd.concat([some["change"] for some in keyed], axis=1, join="inner")
-    runs = keyed[0].loc[wide.index].reset_index()
-    return runs, wide.to_numpy() @ group.weights
+        sides = (one.both.reindex(columns=[f"{n}:{side}" for n in names]) for side in ("new", "old"))
+        new, old = (side.to_numpy(dtype=float) for side in sides)
+        tables.append((new - old).round(DIGITS))
+    runs = group.cells[0].both
+    if len(tables) == 1:
+        return runs, group.weights[0] * tables[0]
+    keys = [pd.MultiIndex.from_frame(one.both[["scenario", "row"]]) for one in group.cells]
+    shared = keys[0]
+    for other in keys[1:]:
+        shared = shared[shared.isin(other)]
+    places = [key.get_indexer(shared) for key in keys]
+    total = sum(w * t[place] for w, t, place in zip(group.weights, tables, places, strict=True))
+    return runs.iloc[places[0]], np.asarray(total)
 
 
-def _bare(group: Group, name: str, way: Direction) -> Finding:
-    """Where it was measured, and both sides' rates; of a curve the gain of the line through its doses."""
-    sides = []
-    for which in ("new", "old"):
-        rates = [rate_of(getattr(one, which), name) for one in group.cells]
-        some = [rate for rate in rates if rate]
-        if group.about["kind"] == "curve" and some:
-            values = [rate.value if rate else None for rate in rates]
-            gain = None if None in values else float(np.dot(group.weights, np.array(values, dtype=float)))
-            counts = {key: sum(getattr(rate, key) for rate in some) for key in ("n", "errored", "unscored")}
-            some = [some[0].model_copy(update={"value": gain, **counts})]
-        sides.append(some[0] if some else None)
-    return Finding(
-        **group.about, outcome=name, harm=way, verdict="missing", reason="", new=sides[0], old=sides[1]
-    )
+def _rates(group: Group, which: str, names: Sequence[str]) -> dict[str, Rate | None]:
+    """One side's rates; of a curve the gain of the line through them, and the counts of all its cells."""
+    sides = [getattr(one, which) for one in group.cells]
+    if any(side.empty for side in sides):
+        return dict.fromkeys(names)
+    status = pd.concat([side["status"] for side in sides]).value_counts()
+    left_out = {"errored": int(status.get("errored", 0)), "unscored": int(status.get("unscored", 0))}
+    scored = [side.loc[side["status"] == "scored"].reindex(columns=names) for side in sides]
+    means = np.array([side.mean().to_numpy() for side in scored])
+    values = group.weights @ means
+    counts = np.sum([side.count().to_numpy() for side in scored], axis=0)
+    return {
+        name: Rate(value=None if np.isnan(value) else float(value), n=int(n), **left_out)
+        for name, value, n in zip(names, values, counts, strict=True)
+    }
