@@ -42,8 +42,8 @@ def nightly(config: Path, name: str | None, again: bool) -> int:
         click.echo(f"- {problem}")
     if not suite.baseline.is_file():
         click.echo(
-            f"No baseline yet. If this night is what the model should be like: emodose baseline update "
-            f"{tonight.logs} -o {suite.baseline}, commit that file, and run the same command again."
+            "No baseline yet. If this night is what the model should be like: emodose baseline update "
+            f"{tonight.logs} -o {suite.baseline}, and commit that file; the next night is compared with it."
         )
     for path in written:
         click.echo(f"written: {path}", err=True)

@@ -47,7 +47,7 @@ def judge(suite: Suite, night: Night, problems: list[str]) -> Comparison:
     if not problems:
         return found
     verdict = found.verdict if found.verdict == "regression" else "could not be judged"
-    told = found.headline if found.verdict == verdict else f"Could not be judged: {problems[0]}"
+    told = found.headline if found.verdict == verdict else f"could not be judged: {problems[0]}"
     return found.model_copy(
         update={"verdict": verdict, "headline": told, "problems": (*problems, *found.problems)}
     )
