@@ -58,7 +58,7 @@ def alter(texts: Path, source: Path, out: Path, recipe: Recipe) -> None:
             print(f"step {step}/{steps} loss {loss.item():.4f}", flush=True)
     model.eval()  # type: ignore[no-untyped-call]
     out.mkdir(parents=True, exist_ok=True)
-    save(out, model, tokenizer, documents, recipe, load_prompts(texts / "heldout.jsonl"))
+    save(out, model, tokenizer, documents, recipe, load_prompts(texts / "heldout"))
     shutil.copy(source / DECLARED, out / DECLARED)
 
 
