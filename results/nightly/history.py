@@ -108,5 +108,5 @@ def _framed(found: list[dict[Any, Any]]) -> pd.DataFrame:
     frame = pd.DataFrame(found, columns=list(COLUMNS))
     for name, default in COLUMNS.items():
         column = frame[name].where(frame[name].notna(), default)
-        frame[name] = column.astype({str: "str", float: "float64", int: "int64"}[type(default)])
+        frame[name] = pd.Series(column.to_numpy(), dtype=type(default))
     return frame

@@ -5,6 +5,7 @@ One panel per cell of a family's main outcome. It computes nothing: what it draw
 
 from pathlib import Path
 from textwrap import wrap
+from typing import Any
 
 import matplotlib
 import numpy as np
@@ -22,7 +23,7 @@ SHOWN = 40
 LABELS = 8
 """Nights that are named on an axis."""
 ALARM = "#b3261e"
-MARKS = {
+MARKS: dict[str, Any] = {
     "regression": {"fmt": "v", "color": ALARM, "mfc": ALARM},
     "judged, no regression": {"fmt": "o", "color": INK, "mfc": INK},
     "not judged": {"fmt": "o", "color": INK, "mfc": "white"},
@@ -87,7 +88,8 @@ def _main(family: str, rows: pd.DataFrame) -> pd.DataFrame:
     """The rows of the outcome a family is named after, else of a union of outcomes, else of its first."""
     names = list(dict.fromkeys(rows["outcome"]))
     unions = [name for name in names if name.startswith(UNION)]
-    return rows[rows["outcome"] == next(name for name in (family, *unions, *names) if name in names)]
+    chosen = next(name for name in (family, *unions, *names) if name in names)
+    return rows.loc[rows["outcome"] == chosen]
 
 
 def _shown(panels: list[tuple[str, pd.DataFrame]]) -> list[int]:

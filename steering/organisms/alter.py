@@ -42,7 +42,7 @@ def alter(texts: Path, source: Path, out: Path, recipe: Recipe) -> None:
     no_probes = nn.ModuleDict()
     optimisers = new_optimisers(model, no_probes, recipe)
     steps = recipe.training.tokens // (recipe.training.rows * recipe.training.row_tokens)
-    model.train()  # type: ignore[no-untyped-call]
+    model.train()
     for step in range(steps):
         for group in (group for o in optimisers for group in o.param_groups):
             group["lr"] = group["initial_lr"] * (1 - step / steps)
