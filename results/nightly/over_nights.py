@@ -89,7 +89,8 @@ def _main(family: str, rows: pd.DataFrame) -> pd.DataFrame:
     names = list(dict.fromkeys(rows["outcome"]))
     unions = [name for name in names if name.startswith(UNION)]
     chosen = next(name for name in (family, *unions, *names) if name in names)
-    return rows.loc[rows["outcome"] == chosen]
+    found: pd.DataFrame = rows[rows["outcome"] == chosen]
+    return found
 
 
 def _shown(panels: list[tuple[str, pd.DataFrame]]) -> list[int]:
