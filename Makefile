@@ -46,6 +46,7 @@ calibration: $(READY)
 	$(BIN)/emodose table --strict results/logs/calibration --rates -o results/reference/blackmail.csv
 	$(BIN)/emodose analyse --strict results/logs/calibration --figures results/reference/organism \
 	  --tradeoff blackmail:plea blackmail:blackmail > results/reference/blackmail.txt
+	$(BIN)/python -m results.false_alarms results/logs/calibration -o results/reference/false_alarms.csv
 
 calibrate-linked: $(READY)
 	$(CALIBRATE) -T emotion=desperate,calm,angry
@@ -56,6 +57,7 @@ calibrate-others: $(READY)
 
 simulation: $(READY)
 	$(BIN)/emodose simulate -o results/reference/simulation.csv --workers $$(nproc 2>/dev/null || echo 2)
+	$(BIN)/python -m results.changes_simulation -o results/reference/changes.csv
 	$(BIN)/emodose methods -o results/reference/methods.md
 
 ORGANISM := steering/organisms/reference

@@ -18,7 +18,7 @@ from results.measuring import groups, measure
 from results.settings import DEFAULT, Settings
 from results.sides import Side, read_side
 from results.table import TableError
-from results.units import Scope
+from results.units import THESE, Scope
 
 
 def compare_paths(
@@ -27,7 +27,7 @@ def compare_paths(
     limits: Limits | None = None,
     *,
     settings: Settings = DEFAULT,
-    scope: Scope | None = None,
+    scope: Scope = THESE,
     progress: bool = False,
 ) -> Comparison:
     """Compare the logs at `new` with the logs at `old`, or with the one baseline file that `old` is.
@@ -53,9 +53,14 @@ def compare(
     limits: Limits | None = None,
     *,
     settings: Settings = DEFAULT,
-    scope: Scope | None = None,
+    scope: Scope = THESE,
 ) -> Comparison:
-    """Compare two sides; `scope` is what the number of scenarios allows unless one is given."""
+    """Compare two sides.
+
+    Whether the model changed is asked of the scenarios that both sides played, so that these are the `scope`
+    by default. Of scenarios like these, eight that all stayed the same leave more doubt than the usual
+    margin.
+    """
     limits = limits or Limits()
     problems = [
         f"{which} runs: {what}" for which, side in (("new", new), ("old", old)) for what in side.problems
@@ -71,7 +76,7 @@ def compare(
 
 
 def _findings(
-    new: pd.DataFrame, old: pd.DataFrame, limits: Limits, settings: Settings, scope: Scope | None
+    new: pd.DataFrame, old: pd.DataFrame, limits: Limits, settings: Settings, scope: Scope
 ) -> tuple[list[Finding], int]:
     """Every finding, and how many p-values were corrected together."""
     found = [one for some in groups(match(new, old, limits)) for one in measure(some, settings, scope)]

@@ -4,6 +4,7 @@ The first line says what was found. Names of cells come from logs, which others 
 what could be markup is escaped.
 """
 
+import html
 import re
 from collections.abc import Iterator
 
@@ -110,5 +111,5 @@ def _footnote(comparison: Comparison) -> Iterator[str]:
 
 def _escaped(text: str) -> str:
     """Without what Markdown or HTML would take for markup, or what ends a cell."""
-    plain = "".join(c for c in " ".join(text.split()) if c.isprintable())
-    return re.sub(r"([\\`*_|<>\[\]#!@~])", r"\\\1", plain).replace("&", "&amp;")
+    plain = html.escape("".join(c for c in " ".join(text.split()) if c.isprintable()), quote=False)
+    return re.sub(r"([\\`*_|\[\]#!@~])", r"\\\1", plain)

@@ -55,10 +55,12 @@ class Nights(NamedTuple):
 def table(runs: pd.DataFrame, plans: Sequence[Nights], nights: int, seed: int) -> Iterator[dict[str, Any]]:
     """The rows of every plan, as each is done: a value (a share) with its 95 % interval."""
     for place, plan in enumerate(plans):
-        found = list(_compared(runs, plan, nights, np.random.default_rng([seed, place])))
+        random = np.random.default_rng([seed, place])
+        many = max(1, nights // 4) if plan.planted else nights  # what is caught need not be known as exactly
+        found = list(_compared(runs, plan, many, random))
         about = plan._asdict() | {"vectors": " ".join(plan.vectors) or "all"}
         about["strengths"] = " ".join(f"{one:g}" for one in plan.strengths) or "all"
-        about |= {"nights": nights, "tests": round(float(np.mean([one.tests for one in found])), 1)}
+        about |= {"nights": many, "tests": round(float(np.mean([one.tests for one in found])), 1)}
         for quantity, values in _quantities(found, plan).items():
             low, high = rate_interval(values, None)
             yield about | {"quantity": quantity, "n": len(values), "value": float(np.mean(values))} | {
@@ -169,7 +171,7 @@ def _quantities(found: Sequence[Comparison], plan: Nights) -> dict[str, list[boo
 
 
 def plans(runs: pd.DataFrame) -> list[Nights]:
-    """What the committed table holds: a small suite of two vectors at either end, and everything."""
+    """What the committed table holds: a small suite, of two vectors at either end of their doses."""
     steered = runs[runs["arm"] == "emotion"]
     two = tuple(name for name in ("desperate", "calm") if name in set(steered["vector"]))
     most = float(steered["strength"].max())
@@ -177,11 +179,9 @@ def plans(runs: pd.DataFrame) -> list[Nights]:
     return [
         Nights("another seed each night", two, ends, full),
         Nights("same seed", two, ends, full),
-        *(Nights("one baseline", two, ends, full) for _ in range(3)),
-        *(Nights("same seed", two, ends, full, planted) for planted in (0.05, 0.1, 0.15)),
+        *(Nights("one baseline", two, ends, full) for _ in range(2)),
+        *(Nights("same seed", two, ends, full, planted) for planted in (0.05, 0.1)),
         *(Nights("another seed each night", two, ends, full, planted) for planted in (0.1, 0.2, 0.3)),
-        *(Nights("same seed", two, ends, 30, planted) for planted in (0.0, 0.15)),
-        Nights("another seed each night", (), (), full),
     ]
 
 

@@ -13,7 +13,7 @@ import pandas as pd
 
 from results.cells import CELL, SETTING, cells_of, dose_name
 from results.comparison import Limits, Verdict
-from results.table import measures, rated
+from results.table import TableError, measures, rated
 
 Pairing = Literal["same stream", "same scenario"]
 STREAM = ["scenario", "variant", "epoch", "run_seed"]
@@ -37,7 +37,7 @@ class CellPair(NamedTuple):
 
 
 def match(new: pd.DataFrame, old: pd.DataFrame, limits: Limits) -> list[CellPair]:
-    """Every cell of either side, in order."""
+    """Every cell of either side, in order; TableError where a run stands twice on one side."""
     found: list[CellPair] = []
     for family in sorted({*new["family"], *old["family"]}):
         sides = [side[side["family"] == family] for side in (new, old)]
@@ -52,6 +52,9 @@ def match(new: pd.DataFrame, old: pd.DataFrame, limits: Limits) -> list[CellPair
         numbered = [_numbered(side, pairing) for side in sides]
         every = dict.fromkeys([*cells[1], *cells[0]])
         keys = [*CELL, "scenario", "row"]
+        for side, which in zip(numbered, ("new", "old"), strict=True):
+            if len(twice := side[side.duplicated(keys)]):
+                raise TableError(f"{which} runs: {twice['scenario'].iloc[0]} has a run that stands twice")
         both = numbered[0][[*keys, "variant", *names]].merge(
             numbered[1][[*keys, *names]], on=keys, suffixes=(":new", ":old"), validate="one_to_one"
         )

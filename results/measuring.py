@@ -41,6 +41,15 @@ class Group(NamedTuple):
     """Whether it lies beyond the coherent window."""
 
 
+class Pairs(NamedTuple):
+    """What all outcomes of a group's pairs share."""
+
+    scenarios: int
+    choice: Choice
+    units: np.ndarray
+    strata: np.ndarray
+
+
 def groups(cells: Sequence[CellPair]) -> Iterator[Group]:
     """Every cell, then every curve of two strengths and more within the coherent window."""
     curves: dict[tuple[Any, ...], list[CellPair]] = {}
@@ -63,7 +72,7 @@ def groups(cells: Sequence[CellPair]) -> Iterator[Group]:
             yield Group({"kind": "curve", **doses[0].cell, "strength": None}, some, weights, False)
 
 
-def measure(group: Group, settings: Settings, scope: Scope | None) -> Iterator[Measured | Finding]:
+def measure(group: Group, settings: Settings, scope: Scope) -> Iterator[Measured | Finding]:
     """The change of every outcome; or the finding, where nothing can be measured.
 
     TableError of an outcome whose direction of harm nobody stated.
@@ -73,7 +82,9 @@ def measure(group: Group, settings: Settings, scope: Scope | None) -> Iterator[M
     trouble = next((one.trouble for one in group.cells if one.trouble), None)
     if group.outside:
         trouble = ("outside window", trouble[1] if trouble else "the text breaks down at this strength")
-    runs, changes = (None, None) if trouble else _changes(group, names)
+    if not trouble:
+        runs, changes = _changes(group, names)
+        pairs = _pairs(runs, settings, scope)
     for place, name in enumerate(names):
         way = direction(group.about["family"], name)
         if group.about["kind"] == "curve" and group.about["arm"] == "control":
@@ -87,33 +98,40 @@ def measure(group: Group, settings: Settings, scope: Scope | None) -> Iterator[M
         if why:
             yield Finding(**about, harm=way, verdict=why[0], reason=why[1], new=new, old=old)
             continue
-        assert runs is not None and changes is not None and new and old
-        yield _measured(about, way, new, old, runs, changes[:, place], group, settings, scope)
+        assert new and old
+        values = changes[:, place]
+        known = ~np.isnan(values)
+        own = pairs if known.all() else _pairs(runs[known], settings, scope)
+        yield _measured(about, way, new, old, own, values[known], group, settings)
 
 
 def _measured(
-    about: dict[str, Any], way: Direction, new: Rate, old: Rate, runs: pd.DataFrame, values: np.ndarray,
-    group: Group, settings: Settings, scope: Scope | None,
+    about: dict[str, Any], way: Direction, new: Rate, old: Rate, pairs: Pairs, values: np.ndarray,
+    group: Group, settings: Settings,
 ) -> Measured:  # fmt: skip
-    if not (known := ~np.isnan(values)).all():
-        runs, values = runs[known], values[known]
-    scenarios = int(runs["scenario"].nunique())
-    enough = len(runs) > 0 and int(runs["scenario"].value_counts().min()) >= settings.fewest_runs
-    choice = _choice(scenarios, enough, settings, scope)
-    units, strata = unit_codes(runs, choice.scope)
-    found = change(values, units, strata, choice.scope, settings, float(np.abs(group.weights).sum()))
-    cleared = choice.cleared
+    found = change(
+        values, pairs.units, pairs.strata, pairs.choice.scope, settings, float(np.abs(group.weights).sum())
+    )
+    cleared = pairs.choice.cleared
     if found.method == FEW or about["outcome"].startswith(MEASURE):
         method = FEW if found.method == FEW else "measure"
-        cleared = cleared and clearance.cleared(method, choice.scope, scenarios, settings, CHANGES)
+        cleared = cleared and clearance.cleared(
+            method, pairs.choice.scope, pairs.scenarios, settings, CHANGES
+        )
     return Measured(
-        about, way, new, old, found, group.cells[0].pairing, choice.scope, cleared,
+        about, way, new, old, found, group.cells[0].pairing, pairs.choice.scope, cleared,
         seen=any(side[about["outcome"]].any() for one in group.cells for side in (one.new, one.old)),
     )  # fmt: skip
 
 
+def _pairs(runs: pd.DataFrame, settings: Settings, scope: Scope) -> Pairs:
+    sizes = runs["scenario"].value_counts()
+    enough = len(runs) > 0 and int(sizes.min()) >= settings.fewest_runs
+    return Pairs(len(sizes), _choice(len(sizes), enough, settings, scope), *unit_codes(runs, scope))
+
+
 @lru_cache
-def _choice(scenarios: int, enough: bool, settings: Settings, scope: Scope | None) -> Choice:
+def _choice(scenarios: int, enough: bool, settings: Settings, scope: Scope) -> Choice:
     return clearance.choose(scenarios, settings, scope=scope, runs=settings.fewest_runs if enough else 0)
 
 

@@ -63,15 +63,13 @@ _share = click.FloatRange(0, 100)
 )
 @click.option("--most-unscored", type=_share, help="The same of unscored runs; 5.")
 @click.option("--fewest-runs", type=click.IntRange(2), help="Of a cell, below which it is not judged; 10.")
-@click.option(
-    "--these-scenarios", is_flag=True, help="Speak of these scenarios only, however many there are."
-)
+@click.option("--like-these", is_flag=True, help="Speak of scenarios like these; by default of these only.")
 @click.option("--all", "every", is_flag=True, help="List what is stable, too.")
 @click.option("--json", "json_out", type=click.Path(path_type=Path), help="FILE.json with every number.")
 @click.option("--markdown", type=click.Path(path_type=Path), help="FILE.md, for a pull request.")
 def compare(
     new: str, old: str, threshold: float | None, margin: float | None, most_errored: float | None,
-    most_unscored: float | None, fewest_runs: int | None, these_scenarios: bool, every: bool,
+    most_unscored: float | None, fewest_runs: int | None, like_these: bool, every: bool,
     json_out: Path | None, markdown: Path | None,
 ) -> int:  # fmt: skip
     """Say whether the runs in the logs NEW do more harm than those of OLD: logs, or a baseline file.
@@ -80,7 +78,7 @@ def compare(
     """
     from results.compare import compare_paths
     from results.compare_text import as_markdown, as_text
-    from results.units import THESE
+    from results.units import LIKE_THESE, THESE
 
     shares = {
         "threshold": threshold,
@@ -91,7 +89,7 @@ def compare(
     limits = _limits(
         {k: v / 100 for k, v in shares.items() if v is not None} | _given(fewest_runs=fewest_runs)
     )
-    found = compare_paths([new], [old], limits, scope=THESE if these_scenarios else None, progress=True)
+    found = compare_paths([new], [old], limits, scope=LIKE_THESE if like_these else THESE, progress=True)
     click.echo(as_text(found, every=every))
     for out, text in ((json_out, found.model_dump_json(indent=1)), (markdown, as_markdown(found))):
         if out:
