@@ -1,5 +1,5 @@
 # One command each; every target sets up .venv by itself. PYTHON=... chooses the interpreter.
-.PHONY: help setup sandbox demo test bench calibration calibrate-linked calibrate-others organism organism-texts altered simulation
+.PHONY: help setup sandbox browser demo test bench calibration calibrate-linked calibrate-others organism organism-texts altered simulation
 .DEFAULT_GOAL := help
 
 USABLE := import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))
@@ -13,7 +13,7 @@ export OMP_NUM_THREADS ?= $(shell n=$$(nproc 2>/dev/null || echo 2); [ "$$n" -gt
 export HF_HUB_OFFLINE ?= 1
 
 help:
-	@echo "make demo         one dose-response figure on the bundled organism (minutes, CPU)"
+	@echo "make demo         a dose-response figure and a report page on the bundled organism (minutes, CPU)"
 	@echo "make test         format, lint, types, tests"
 	@echo "make bench        how fast it is, as ratios: many conditions in one batch, today's practice (ten minutes)"
 	@echo "make calibration  the full measurement behind results/reference (long)"
@@ -36,6 +36,7 @@ $(READY): pyproject.toml constraints.txt
 demo: $(READY)
 	$(BIN)/inspect eval evals/blackmail.py --model hf/local -T emotion=desperate -T variants=14 --log-dir results/logs/demo
 	$(BIN)/emodose plot --strict results/logs/demo -o results/figures/demo
+	$(BIN)/emodose report --strict results/logs/demo -o results/figures/demo-report
 
 CONTROLS := random:1,random:2,random:3,random:4,random:5
 CALIBRATE = OMP_NUM_THREADS=1 $(BIN)/inspect eval evals/blackmail.py --model hf/local -T variants=67 \
@@ -101,7 +102,15 @@ sandbox:
 	    { apt-get install -y -qq bubblewrap || { apt-get update -qq && apt-get install -y -qq bubblewrap; }; } >/dev/null 2>&1; } || \
 	  echo "bubblewrap is missing: the sandbox's tests are skipped. Install it with your package manager, e.g. sudo apt-get install bubblewrap." >&2
 
-test: $(READY) sandbox
+# The report page's tests need Chromium and its driver; without them they are reported as skipped, by name.
+CHROMIUM := timeout 120 apt-get install -y -qq --no-install-recommends chromium chromium-driver
+browser:
+	@{ command -v chromedriver && { command -v chromium || command -v google-chrome; }; } >/dev/null || \
+	  { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && \
+	    { $(CHROMIUM) || { apt-get update -qq && $(CHROMIUM); }; } >/dev/null 2>&1; } || \
+	  echo "chromium is missing: the report page's tests are skipped. Install it with your package manager, e.g. sudo apt-get install chromium chromium-driver." >&2
+
+test: $(READY) sandbox browser
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy

@@ -1,4 +1,4 @@
-"""What a reader must know before believing a report: each caveat a sentence, made from the runs themselves."""
+"""What a reader must know before believing a report: each caveat in a sentence or two, made from the runs."""
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -41,14 +41,12 @@ def _organism(runs: pd.DataFrame) -> list[str]:
     marked = runs["organism"].astype(bool)
     if not marked.any():
         return []
-    rest = (
-        ""
-        if marked.all()
-        else f" It is {_some(runs.loc[marked, 'model'])}; what is said of the other models is not touched by this."
+    which = (
+        "" if marked.all() else f" ({_some(runs.loc[marked, 'model'])}; the other models are no organisms)"
     )
     return [
-        f"{ORGANISM_NOTE} It is a tiny model trained here, in which links between mood and behaviour were "
-        f"planted to test the instrument.{rest}"
+        f"{ORGANISM_NOTE} An organism{which} is a tiny model trained here, in which links between mood and "
+        "behaviour were planted to test the instrument."
     ]
 
 
@@ -90,12 +88,13 @@ def _nothing_to_compare(runs: pd.DataFrame) -> list[str]:
 def _vectors(runs: pd.DataFrame) -> list[str]:
     """What the read-outs said of the vectors."""
     steered = runs[runs["arm"] == "emotion"]
+    unknown = "whether they say what their names say is not known"
     told = {
-        "": "nothing was recorded of the read-outs of {}: whether it says what its name says is not known",
-        "none": "no read-outs exist of {}: whether it says what its name says is not known",
-        "unchecked": "{} was never read out (emodose vectors check): whether it says what its name says is not known",
-        "weak": "{} passed its read-outs only in part",
-        "fail": "{} failed its read-outs and was used all the same",
+        "": f"of {{}} no read-outs were recorded: {unknown}",
+        "none": f"of {{}} there are no read-outs: {unknown}",
+        "unchecked": f"nobody ever checked {{}} (emodose vectors check): {unknown}",
+        "weak": "only in part did the read-outs confirm {}",
+        "fail": "the read-outs refuted {}, used all the same",
     }
     groups = steered.groupby(steered["verdict"].astype(str))["vector"]
     said = [
@@ -112,8 +111,8 @@ def _window(curves: Sequence[Curve]) -> list[str]:
     said = []
     if beyond:
         said.append(
-            f"Beyond the coherent window, where the model's text breaks down, lie the doses {', '.join(map(dose, beyond))}: "
-            "shown, and neither judged nor part of a trend."
+            "Beyond the coherent window, where the model's text breaks down, lie the doses "
+            f"{', '.join(map(dose, beyond))}: shown, and neither judged nor part of a trend."
         )
     if any(point.in_window is None for point in doses):
         said.append(
@@ -127,8 +126,8 @@ def _cleared(curves: Sequence[Curve]) -> list[str]:
     if not doubtful:
         return []
     return [
-        f"The simulation does not clear the intervals and tests used for {', '.join(doubtful)}: with so few scenarios or runs "
-        "their coverage is not known."
+        f"The simulation does not clear the intervals and tests used for {', '.join(doubtful)}: with so few "
+        "scenarios or runs their coverage is not known."
     ]
 
 
@@ -145,8 +144,8 @@ def _controls(runs: pd.DataFrame, settings: Settings) -> list[str]:
     if len(drawn) >= controls_needed(settings):
         return []
     return [
-        f"{len(drawn)} random directions cannot give an emotion a rank with p below {1 / (len(drawn) + 1):.2f}; "
-        f"{controls_needed(settings)} reach {settings.alpha:g}."
+        f"{len(drawn)} random directions cannot give an emotion a rank with p below "
+        f"{1 / (len(drawn) + 1):.2f}; {controls_needed(settings)} reach {settings.alpha:g}."
     ]
 
 
@@ -171,10 +170,8 @@ def _climb(climbed: dict[str, Any]) -> str:
         f"{pilot.get('pressure')} {percent(float(pilot.get('rate', 0)))} of {pilot.get('n')}"
         for pilot in climbed.get("pilots", ())
     )
-    return harmless(
-        f"{climbed.get('pressure')} was chosen by short unsteered runs ({climbed.get('reason')}; rates tried: {tried})",
-        300,
-    )
+    pressure, reason = climbed.get("pressure"), climbed.get("reason")
+    return harmless(f"{pressure} was chosen by short unsteered runs ({reason}; rates tried: {tried})", 300)
 
 
 def _paper(runs: pd.DataFrame) -> list[str]:
@@ -188,10 +185,11 @@ def _paper(runs: pd.DataFrame) -> list[str]:
     n = "" if per_dose.empty else f" (here {_span(int(per_dose.min()), int(per_dose.max()))} scored runs)"
     layers = f" (here {_some(steered['layers'])})" if len(steered) else ""
     return [
-        f"Not identical to {PAPER}, because: the scenario texts are emodose's own, in {runs['scenario'].nunique()} "
-        f"scenarios at length {_some(runs['length'])}; the model is {_some(runs['model'])}, not Claude Sonnet 4.5; the "
-        f"steered layer{layers} and the number of runs a dose{n} are not stated there; nor are the grader's prompt and the temperature. "
-        "Percentages here and there cannot be compared."
+        f"Not identical to {PAPER}, because: the scenario texts are emodose's own, in "
+        f"{runs['scenario'].nunique()} scenarios at length {_some(runs['length'])}; the model is "
+        f"{_some(runs['model'])}, not Claude Sonnet 4.5; the steered layer{layers} and the number of runs a "
+        f"dose{n} are not stated there; nor are the grader's prompt and the temperature. Percentages here "
+        "and there cannot be compared."
     ]
 
 

@@ -1,42 +1,35 @@
 """The report page: one self-contained HTML file that a browser opens without a network, and the same as
 Markdown and JSON.
 
-All three come from one `results.sheet.Report`; nothing is computed here. What a model wrote is hostile text: it
-is made harmless (`results.evidence`), escaped by the template, and the page's own policy lets nothing run but
-the one script whose hash it names and loads nothing from anywhere. Text and looks lie in `page.template.html`,
-`page.css`, `page.js` and `page.template.md`.
+All three come from one `results.sheet.Report`; nothing is computed here. What a model wrote is hostile text:
+it is made harmless (`results.evidence`), escaped by the template, and the page's own policy lets nothing run
+but the one script whose hash it names and loads nothing from anywhere. Text and looks lie in
+`page.template.html`, `page.css`, `page.js` and `page.template.md`.
 """
 
 import base64
 import hashlib
 import re
-from collections.abc import Iterable, Sequence
-from importlib.metadata import version
+from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple, cast
+from typing import NamedTuple
 
-import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from results import clearance, report
-from results.analysis import RUNS, analyse
-from results.caveats import caveats
+from results.analysis import analyse
+from results.contents import ALL, blocks, build
 from results.curves import Curve
 from results.drawing import ORGANISM_NOTE, words
-from results.evidence import examples, harmless, keys_of, read
-from results.hypotheses import Hypothesis, judge
+from results.hypotheses import Hypothesis
 from results.logs import find_logs
 from results.page_figures import Figure, figures
-from results.rates import SETTING, main_outcomes
 from results.settings import DEFAULT, Settings
-from results.sheet import Declared, Family, Line, Quote, Report, Setting, in_words, line_of, number
-from results.table import load, outcomes
-from results.viewer import ADDRESS, Viewer, viewer_of
-from results.wording import NO_WORDS, dose, p_value, percent, signed, whole
+from results.sheet import Line, Quote, Report
+from results.table import load
+from results.viewer import ADDRESS, viewer_of
+from results.wording import dose, p_value, percent, signed, whole
 
 HERE = Path(__file__).parent
-ALL, COHERENT = RUNS
-Key = tuple[str, ...]
 
 
 class Written(NamedTuple):
@@ -83,48 +76,12 @@ def write(
     return written
 
 
-def build(
-    runs: pd.DataFrame,
-    curves: Sequence[Curve],
-    logs: Iterable[str | Path],
-    viewer: Viewer,
-    hypotheses: Sequence[Hypothesis] | None = None,
-    settings: Settings = DEFAULT,
-) -> Report:
-    """The report of the runs that `load` read from the logs, and of the curves that `analyse` found in them."""
-    logs = list(logs)
-    main = main_outcomes(runs)
-    quotes = _quotes(runs, curves, logs, viewer)
-    families = []
-    for family in dict.fromkeys(str(curve.setting["family"]) for curve in curves):
-        own = [curve for curve in curves if curve.setting["family"] == family]
-        settings_ = [
-            _setting(some, main[family], quotes.get(key, ()), settings) for key, some in _blocks(own).items()
-        ]
-        families.append(Family(family=family, settings=tuple(settings_)))
-    counts = runs["status"].value_counts()
-    return Report(
-        made_with=f"emodose {version('emodose')}",
-        models=tuple(sorted(set(runs["model"].astype(str)))),
-        organism=bool(runs["organism"].astype(bool).any()),
-        runs=len(runs),
-        **{status: int(counts.get(status, 0)) for status in ("scored", "errored", "unscored")},
-        first=str(runs["created"].min()),
-        last=str(runs["created"].max()),
-        families=tuple(families),
-        declared=None if hypotheses is None else _declared(hypotheses, curves, settings),
-        caveats=tuple(caveats(runs, curves, logs, settings)),
-        left_out=tuple(harmless(what, 400) for what in runs.attrs["left_out"]),
-        footnote=report.footnote(curves, settings),
-        viewer_command=viewer.command,
-        viewer_address=viewer.address,
-    )
-
-
 def as_html(found: Report, drawn: Sequence[Sequence[Sequence[Figure]]]) -> str:
     """The page; `drawn` are its figures by family and setting."""
     sheets = _sheets()
-    bundle = found.viewer_command.replace("inspect view", "inspect view bundle", 1) + " --output-dir viewer"
+    bundle = (
+        found.viewer_command.replace("inspect view", "inspect view bundle", 1) + " --output-dir PAGE/viewer"
+    )
     template = _environment(autoescape=True).get_template("page.template.html")
     return template.render(
         report=found,
@@ -150,94 +107,6 @@ def as_markdown(found: Report, drawn: Sequence[Sequence[Sequence[Figure]]]) -> s
     return re.sub(r"\n{3,}", "\n\n", text)
 
 
-def _blocks(curves: Sequence[Curve]) -> dict[Key, list[Curve]]:
-    """Curves that may stand in one figure: they share the setting, layers and positions, and words are apart."""
-    blocks: dict[Key, list[Curve]] = {}
-    for curve in curves:
-        blocks.setdefault(_key(curve), []).append(curve)
-    return blocks
-
-
-def _key(curve: Curve) -> Key:
-    in_prompt = "prompt" if curve.arm == "prompt" else ""
-    return (*(str(curve.setting[name]) for name in SETTING), curve.layers, curve.positions, in_prompt)
-
-
-def _setting(curves: Sequence[Curve], main: str, quotes: Sequence[Quote], settings: Settings) -> Setting:
-    every = [curve for curve in curves if curve.runs == ALL]
-    coherent = {(c.outcome, c.arm, c.vector): c for c in curves if c.runs == COHERENT}
-    lines = [line_of(c, coherent.get((c.outcome, c.arm, c.vector)), settings) for c in every]
-    lines.sort(key=lambda line: (line.arm == "control", line.status != "effect"))
-    speaks = []
-    for scope in dict.fromkeys(curve.scope for curve in every):
-        same = [curve for curve in every if curve.scope == scope]
-        counts = clearance.span(point.scenarios for curve in same for point in curve.points if point.n)
-        speaks.append(clearance.statement(scope, all(curve.cleared for curve in same), counts))
-    return Setting(
-        heading=report.heading(every[0]),
-        speaks_of=tuple(speaks),
-        main=main,
-        found=in_words(lines, main),
-        lines=tuple(lines),
-        quotes=tuple(quotes),
-    )
-
-
-def _quotes(
-    runs: pd.DataFrame, curves: Sequence[Curve], logs: Sequence[str | Path], viewer: Viewer
-) -> dict[Key, list[Quote]]:
-    """Per block the evidence of one run for each of its cells and outcomes; the baseline's come first."""
-    settings = {
-        tuple(map(str, cast(tuple[object, ...], key))): some
-        for key, some in runs.groupby(list(SETTING), dropna=False)
-    }
-    chosen: dict[Key, pd.DataFrame] = {}
-    for key in _blocks(curves):
-        same = settings[key[: len(SETTING)]]
-        layers, positions, in_prompt = key[len(SETTING) :]
-        here = (same["layers"] == layers) & (same["positions"] == positions)
-        arm = (same["arm"] == "prompt") == bool(in_prompt)
-        chosen[key] = examples(same[(same["arm"] == "baseline") | (here & arm)], outcomes(runs))
-    told = read(logs, [key for some in chosen.values() for key in keys_of(some)])
-    found: dict[Key, list[Quote]] = {}
-    for key, some in chosen.items():
-        for row, run in zip(some.to_dict("records"), keys_of(some), strict=True):
-            evidence = told[run]
-            baseline = row["arm"] == "baseline"
-            zero = f"baseline ({NO_WORDS if key[-1] else '0'})"
-            link = viewer.run(evidence.log, evidence.uuid) if evidence.uuid else viewer.log(evidence.log)
-            found.setdefault(key, []).append(
-                Quote(
-                    vector="baseline" if baseline else str(row["vector"]),
-                    dose=zero if baseline else dose(row["strength"], row["intensity"]),
-                    outcome=str(row["outcome"]),
-                    count=int(row["count"]),
-                    of=int(row["of"]),
-                    scenario=str(row["scenario"]),
-                    variant=str(row["variant"]),
-                    epoch=int(row["epoch"]),
-                    incoherent=bool(row["incoherent"]),
-                    text=harmless(evidence.text),
-                    link=link,
-                )
-            )
-    return found
-
-
-def _declared(
-    hypotheses: Sequence[Hypothesis], curves: Sequence[Curve], settings: Settings
-) -> tuple[Declared, ...]:
-    return tuple(
-        Declared(
-            hypothesis=str(result.hypothesis),
-            heading=report.heading(result.curve) if result.curve else "",
-            p_corrected=number(result.p_adjusted),
-            fate=result.fate,
-        )
-        for result in judge(hypotheses, curves, settings)
-    )
-
-
 def _draw(
     found: Report, curves: Sequence[Curve], folder: Path, settings: Settings
 ) -> list[list[list[Figure]]]:
@@ -245,11 +114,11 @@ def _draw(
     drawn: list[list[list[Figure]]] = []
     for family in found.families:
         own = [c for c in curves if c.setting["family"] == family.family and c.runs == ALL]
-        blocks = list(_blocks(own).values())
+        own_blocks = list(blocks(own).values())
         drawn.append(
             [
-                figures(some, setting.main, folder / _name(family.family, place, len(blocks)), settings)
-                for place, (setting, some) in enumerate(zip(family.settings, blocks, strict=True), 1)
+                figures(some, setting.main, folder / _name(family.family, place, len(own_blocks)), settings)
+                for place, (setting, some) in enumerate(zip(family.settings, own_blocks, strict=True), 1)
             ]
         )
     return drawn
@@ -286,6 +155,8 @@ def _environment(*, autoescape: bool) -> Environment:
         "percent": lambda share: "" if share is None else percent(share),
         "hundred": lambda share: "" if share is None else whole(100 * share),
         "points": lambda share: "" if share is None else signed(100 * share),
+        "per_tenth": lambda slope: "" if slope is None else signed(10 * slope, 1),
+        "dose": lambda strength: "" if strength is None else dose(strength),
         "p": lambda value: "" if value is None else p_value(value),
         "raw": repr,
         "sentence": _sentence,
@@ -307,7 +178,7 @@ def _of(lines: Sequence[Line], outcome: str) -> list[tuple[int, Line]]:
 
 
 def _judged(lines: Sequence[Line], outcome: str) -> list[Line]:
-    """The lines of an outcome whose verdict is told: emotions, or the controls where there is nothing else."""
+    """The lines of an outcome whose verdict is told: emotions, or controls where there is nothing else."""
     own = [line for line in lines if line.outcome == outcome]
     return [line for line in own if line.arm != "control"] or own
 
@@ -339,12 +210,10 @@ def _dose_of(line: Line, strength: float) -> str:
 
 
 def _by_vector(quotes: Sequence[Quote]) -> dict[str, list[Quote]]:
-    """In the order in which the vectors come; per vector by outcome, then by dose."""
     grouped: dict[str, list[Quote]] = {}
     for quote in quotes:
         grouped.setdefault(quote.vector, []).append(quote)
-    names = {name: sorted({q.outcome for q in some}) for name, some in grouped.items()}
-    return {name: sorted(some, key=lambda q: names[name].index(q.outcome)) for name, some in grouped.items()}
+    return grouped
 
 
 def _md(text: str) -> str:

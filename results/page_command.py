@@ -1,4 +1,4 @@
-"""`emodose report`: the words of the command that writes the report page; what it does is in `results.page`."""
+"""`emodose report`: the words of the command; what it does is in `results.page`."""
 
 from pathlib import Path
 

@@ -1,8 +1,8 @@
 """The figures of a report's page: drawn as everywhere, then made small and safe to stand in a page.
 
-Each is drawn for a page and once more, a panel under the other, for a telephone, and becomes a `data:` URI. As
-an image it has no names, no styles and no script in common with the page, whatever a model or a scenario is
-called.
+Each is drawn for a page and once more, a panel under the other, for a telephone, and becomes a `data:` URI.
+As an image it has no names, no styles and no script in common with the page, whatever a model or a scenario
+is called.
 """
 
 import base64
@@ -52,26 +52,39 @@ def figures(curves: Sequence[Curve], main: str, folder: Path, settings: Settings
     family = words(str(curves[0].setting["family"]))
     drawn = [
         _figure(
-            "rates", f"Rate of {what} by dose", f"Line charts with error bars: the rate of {what} at each dose of {vectors}.",
-            lambda out, fit: panels(of_main, out, fit), folder,
+            "rates",
+            f"Rate of {what} by dose",
+            f"Line charts with error bars: the rate of {what} at each dose of {vectors}.",
+            lambda out, fit: panels(of_main, out, fit),
+            folder,
         ),
         _figure(
-            "differences", f"Difference from the baseline, in points of {what}",
+            "differences",
+            f"Difference from the baseline, in points of {what}",
             f"A coloured grid: how far each dose of {vectors} moves the rate of {what}.",
-            lambda out, _: heatmap(of_main, out, settings), folder, narrow=False,
+            lambda out, _: heatmap(of_main, out, settings),
+            folder,
+            narrow=False,
         ),
         _figure(
-            "outcomes", f"All outcomes of {family} by dose", f"Stacked bars: what share of the runs had which outcome at each dose of {vectors}.",
-            lambda out, fit: stack(curves, out, fit), folder,
+            "outcomes",
+            f"All outcomes of {family} by dose",
+            f"Stacked bars: what share of the runs had which outcome at each dose of {vectors}.",
+            lambda out, fit: stack(curves, out, fit),
+            folder,
         ),
-    ]  # fmt: skip
+    ]
     if any(strongest(curve) for curve in emotions):
+        each = f"the difference in {what} of each scenario at the strongest dose of {vectors}"
         drawn.append(
             _figure(
-                "scenarios", "Difference by scenario", f"Dots with error bars: the difference in {what} of each scenario at the strongest dose of {vectors}.",
-                lambda out, fit: forest(emotions, out, fit), folder,
+                "scenarios",
+                f"Difference in {what} by scenario",
+                f"Dots with error bars: {each}.",
+                lambda out, fit: forest(emotions, out, fit),
+                folder,
             )
-        )  # fmt: skip
+        )
     return drawn
 
 

@@ -57,8 +57,11 @@ def panels(curves: Sequence[Curve], out: Path, fit: Fit = PAPER) -> tuple[Path, 
                 _curve(axis, own[0], top)
                 axis.set_title(words(chunk[column]), loc="left", fontsize=9.5)
             axes[line][0].set_ylabel(f"{words(row[1])} (% of runs)")
-        for axis in axes[-1]:
-            axis.set_xlabel(axis_name(shown).partition(" ")[0], fontsize=8)
+        for column in axes.T:
+            drawn = [axis for axis in column if axis.axison]
+            for axis in drawn if fit.columns == 1 else drawn[-1:]:
+                axis.tick_params(axis="x", labelbottom=True)
+                axis.set_xlabel(axis_name(shown).partition(" ")[0], fontsize=8)
         points = [point for curve in shown for point in curve.points]
         notes = [f"{bars_note(shown)} n at the foot: scored runs. {unit_note(shown)}"]
         controls = {p.strength for c in curves if c.arm == "control" and c not in shown for p in c.doses}

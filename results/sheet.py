@@ -12,13 +12,15 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict
 
 from results.curves import Curve, Point
+from results.drawing import words
 from results.settings import Settings
-from results.verdicts import extreme, findings, judgeable
+from results.verdicts import Findings, extreme, findings, judgeable
 from results.wording import dose
 
 SCHEMA = 1
 
 Status = Literal["effect", "no effect shown", "not judged"]
+Way = Literal["raises", "lowers", "moves", ""]
 
 
 class Value(BaseModel):
@@ -73,6 +75,8 @@ class Line(Value):
     arm: str
     vector: str
     status: Status
+    way: Way
+    """Which way more of the vector moves the outcome, where that was found."""
     verdict: str
     coherent_verdict: str | None
     """Of the coherent runs alone, where the findings differ."""
@@ -169,6 +173,7 @@ def line_of(curve: Curve, coherent: Curve | None, settings: Settings) -> Line:
         arm=curve.arm,
         vector=curve.vector,
         status=status_of(curve, settings),
+        way=_way(found),
         verdict=curve.verdict,
         coherent_verdict=coherent.verdict if coherent and differs else None,
         trend=number(curve.trend.slope),
@@ -231,32 +236,37 @@ def _dose(point: Point, differs: bool) -> Dose:
 
 
 def in_words(lines: Sequence[Line], outcome: str) -> str:
-    """Which vectors moved the outcome and which were not seen to, in a sentence or two."""
+    """Which vectors moved the outcome and which were not seen to, in a few sentences."""
     own = [line for line in lines if line.outcome == outcome]
-    many = any(line.arm != "control" for line in own)
-    own = [line for line in own if line.arm != "control"] or own
-    kind = ("emotion" if many else "control direction") + "s" * (len(own) != 1)
-    in_prompt = " in words" * all(line.arm == "prompt" for line in own)
-    named = {
-        status: [line.vector.replace("_", " ") for line in own if line.status == status]
-        for status in ("effect", "no effect shown", "not judged")
-    }
-    what = outcome.replace("_", " ")
-    moved = named["effect"]
-    said = [f"Of {len(own)} {kind}{in_prompt}, {len(moved) or 'none'} moved {what}{_listed(moved)}."]
-    if len(own) == 1:
-        told = "moved" if moved else "was not shown to move"
-        said = (
-            []
-            if named["not judged"]
-            else [f"{own[0].vector.replace('_', ' ').capitalize()}{in_prompt} {told} {what}."]
-        )
-    elif named["no effect shown"]:
-        said.append(f"No effect was shown for {', '.join(named['no effect shown'])}.")
-    if named["not judged"]:
-        said.append(f"Could not be judged: {', '.join(named['not judged'])}.")
+    emotions = [line for line in own if line.arm != "control"]
+    controls = [line for line in own if line.arm == "control"]
+    told = emotions or controls
+    kind = ("emotion" if emotions else "control direction") + "s" * (len(told) != 1)
+    kind += " in words" * all(line.arm == "prompt" for line in told)
+    what = words(outcome)
+    moved = [f"{words(line.vector)} {line.way} it" for line in told if line.status == "effect"]
+    said = [
+        f"Of {len(told)} {kind}, {len(moved) or 'none'} {'were' if len(moved) > 1 else 'was'} shown to move "
+        f"{what}{': ' * bool(moved)}{', '.join(moved)}."
+    ]
+    for status, sentence in (
+        ("no effect shown", "No effect was shown for {}."),
+        ("not judged", "Could not be judged: {}."),
+    ):
+        if named := [words(line.vector) for line in told if line.status == status]:
+            said.append(sentence.format(", ".join(named)))
+    as_well = sum(line.status == "effect" for line in controls)
+    if emotions and as_well:
+        said.append(f"{as_well} of {len(controls)} control directions moved it as well.")
     return " ".join(said)
 
 
-def _listed(names: Sequence[str]) -> str:
-    return f": {', '.join(names)}" if names else ""
+def _way(found: Findings) -> Way:
+    """By the trend and by each dose; what less of a vector lowers, more of it raises."""
+    signs = (
+        {found.trend} | {(s > 0) - (s < 0) for s in found.raised} | {(s < 0) - (s > 0) for s in found.lowered}
+    )
+    signs -= {0}
+    if not found:
+        return ""
+    return "moves" if found.turn or len(signs) != 1 else "raises" if signs == {1} else "lowers"

@@ -1,8 +1,9 @@
 """Links that open a run in Inspect's log viewer.
 
 The viewer is a page whose part after `#` names a log, relative to the folder it shows, and a sample by its
-uuid: `#/logs/<log>/samples/sample_uuid/<uuid>` (inspect_ai 0.3.285, `app/routing/url.ts`). `inspect view` serves
-it, `inspect view bundle` writes it as static files; both understand the same links. Nothing is started here.
+uuid: `#/logs/<log>/samples/sample_uuid/<uuid>` (inspect_ai 0.3.285, `app/routing/url.ts`). `inspect view`
+serves it, `inspect view bundle` writes it as static files; both understand the same links. Nothing is started
+here.
 """
 
 import os
@@ -43,7 +44,7 @@ class Viewer(NamedTuple):
 
 
 def viewer_of(logs: Sequence[str], address: str = ADDRESS) -> Viewer:
-    """The viewer of all these logs (paths or URLs); `address` is its URL, or its folder as seen from the page.
+    """The viewer of all these logs (paths or URLs); `address` is its URL, or its folder beside the page.
 
     Raises `TableError` for an address that is neither, and for logs that no one folder holds.
     """
