@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
+from results.calibration_commands import calibrate
 from results.nightly.command import nightly
 from results.page_command import report
 from results.regression_commands import baseline, compare
@@ -158,6 +159,7 @@ def analyse(
     """Say in plain words what the logs show, for every vector and outcome."""
     from results import report as told
     from results.analysis import analyse as conclude
+    from results.health import health
     from results.hypotheses import judge, read_hypotheses
     from results.rates import main_outcomes
     from results.settings import Settings
@@ -169,11 +171,12 @@ def analyse(
     runs = load(logs, strict=strict, progress=True)
     found = conclude(runs, chosen, settings=settings, scope=THESE if these_scenarios else None)
     results = None if declared is None else judge(declared, found, settings)
+    sound = health(runs)
     shown = chosen or tuple(dict.fromkeys(main_outcomes(runs).values()))
-    click.echo(told.as_text(found, results, shown, settings))
+    click.echo(told.as_text(found, results, shown, settings, sound))
     if json_out:
         json_out.parent.mkdir(parents=True, exist_ok=True)
-        json_out.write_text(told.as_json(found, results, runs.attrs["left_out"], settings), "utf-8")
+        json_out.write_text(told.as_json(found, results, runs.attrs["left_out"], settings, sound), "utf-8")
         click.echo(f"numbers: {json_out}", err=True)
     if figures:
         from results.gallery import draw_all
@@ -431,6 +434,7 @@ def _kind(given: str, model: str) -> str:
 cli.add_command(nightly)
 cli.add_command(report)
 cli.add_command(vector_commands(_Sources()))
+cli.add_command(calibrate)
 cli.add_command(compare)
 cli.add_command(baseline)
 

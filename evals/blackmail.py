@@ -21,11 +21,12 @@ from scenarios.blackmail.family import samples
 from scenarios.blackmail.outcomes import outcomes
 from scenarios.judge import check_judge
 from scenarios.schema import PRESSURES
+from scenarios.turns import longest_prompt
 from steering.arguments import check_beside, one_line_errors, parse_names, refuse_unknown
 from steering.dose import conditions_of, dosed, played, setting, under_dose
 from steering.ladder import about, climb_for
 from steering.metrics import rates
-from steering.provider import reach, steered_model
+from steering.provider import check_room, reach, steered_model
 
 check_beside(Path(__file__), steering)
 
@@ -47,6 +48,7 @@ def blackmail(
     judge: Any = "off",
     vectors: str | None = None,
     allow_failed: bool = False,
+    perplexity: bool = True,
     seed: int = 1,
     **unknown: Any,
 ) -> Task:
@@ -76,6 +78,7 @@ def blackmail(
             `decides`, or `agree` (a run on which they differ is unscored).
         vectors: Folder of vector files; by default the model's own.
         allow_failed: Steer with vectors that failed their read-outs too; the log then says so.
+        perplexity: Read what each run wrote once more with the unsteered model; it costs a tenth of the time.
         seed: Seed of the random streams, which all doses share.
         unknown: Anything else is refused.
     """
@@ -92,9 +95,10 @@ def blackmail(
         runs = samples(**chosen, pressure=climbed.pressure if climbed else pressure)
         rule = check_judge(judge, model)
         tools_seen = reach(model, setting(model, "tools", tools, "auto"), *opening(runs[0]))
+        check_room(model, *longest_prompt(runs, opening, tools_seen), turn_tokens(size))
     return Task(
         dataset=dosed(runs, doses, model, seed, {**tools_seen, **about(climbed)}),
-        solver=under_dose(mail_agent(), seed),
+        solver=under_dose(mail_agent(), seed, perplexity),
         scorer=outcomes(rule),
         metrics=[rates("blackmail"), *([agreement()] if rule != "off" else [])],
         model=model,

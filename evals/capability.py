@@ -15,10 +15,11 @@ import steering
 from scenarios.capability.agent import answers, opening, turn_tokens
 from scenarios.capability.family import samples
 from scenarios.capability.outcomes import outcomes
+from scenarios.turns import longest_prompt
 from steering.arguments import check_beside, one_line_errors, parse_names, refuse_unknown
 from steering.dose import conditions_of, dosed, setting, under_dose
 from steering.metrics import rates
-from steering.provider import reach, steered_model
+from steering.provider import check_room, reach, steered_model
 
 check_beside(Path(__file__), steering)
 
@@ -36,6 +37,7 @@ def capability(
     variants: int = 10,
     vectors: str | None = None,
     allow_failed: bool = False,
+    perplexity: bool = True,
     seed: int = 1,
     **unknown: Any,
 ) -> Task:
@@ -58,6 +60,7 @@ def capability(
         variants: Questions of each kind; the written kinds hold sixteen.
         vectors: Folder of vector files; by default the model's own.
         allow_failed: Steer with vectors that failed their read-outs too; the log then says so.
+        perplexity: Read what each run wrote once more with the unsteered model; it costs a tenth of the time.
         seed: Seed of the random streams, which all doses share.
         unknown: Anything else is refused.
     """
@@ -68,9 +71,10 @@ def capability(
         size = setting(model, "length", length, "full")
         runs = samples(scenario=parse_names(scenario, "scenario"), variants=variants, length=size)
         heard = {"system_prompt": reach(model, "auto", *opening(runs[0]))["system_prompt"]}
+        check_room(model, *longest_prompt(runs, opening, heard), turn_tokens(size))
     return Task(
         dataset=dosed(runs, doses, model, seed, heard),
-        solver=under_dose(answers(), seed),
+        solver=under_dose(answers(), seed, perplexity),
         scorer=outcomes(),
         metrics=[rates("correct")],
         model=model,

@@ -21,11 +21,12 @@ from scenarios.schema import PRESSURES
 from scenarios.sycophancy.agent import conversation, opening, turn_tokens
 from scenarios.sycophancy.family import samples
 from scenarios.sycophancy.outcomes import outcomes
+from scenarios.turns import longest_prompt
 from steering.arguments import check_beside, one_line_errors, parse_names, refuse_unknown
 from steering.dose import conditions_of, dosed, played, setting, under_dose
 from steering.ladder import about, climb_for
 from steering.metrics import rates
-from steering.provider import reach, steered_model
+from steering.provider import check_room, reach, steered_model
 
 check_beside(Path(__file__), steering)
 
@@ -46,6 +47,7 @@ def sycophancy(
     judge: Any = "off",
     vectors: str | None = None,
     allow_failed: bool = False,
+    perplexity: bool = True,
     seed: int = 1,
     **unknown: Any,
 ) -> Task:
@@ -73,6 +75,7 @@ def sycophancy(
             `decides`, or `agree` (a run on which they differ is unscored).
         vectors: Folder of vector files; by default the model's own.
         allow_failed: Steer with vectors that failed their read-outs too; the log then says so.
+        perplexity: Read what each run wrote once more with the unsteered model; it costs a tenth of the time.
         seed: Seed of the random streams, which all doses share.
         unknown: Anything else is refused.
     """
@@ -87,9 +90,10 @@ def sycophancy(
         runs = samples(**chosen, pressure=climbed.pressure if climbed else pressure)
         rule = check_judge(judge, model)
         heard = {"system_prompt": reach(model, "auto", *opening(runs[0]))["system_prompt"]}
+        check_room(model, *longest_prompt(runs, opening, heard), turn_tokens(size))
     return Task(
         dataset=dosed(runs, doses, model, seed, {**heard, **about(climbed)}),
-        solver=under_dose(conversation(), seed),
+        solver=under_dose(conversation(), seed, perplexity),
         scorer=outcomes(rule),
         metrics=[rates("sycophancy"), *([agreement()] if rule != "off" else [])],
         model=model,

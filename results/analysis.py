@@ -90,6 +90,7 @@ def _curves(
                 setting=setting, outcome=outcome, runs=kind, arm=str(arm), vector=str(vector),
                 layers=str(layers), positions=str(positions), scope=choice.scope, cleared=choice.cleared,
                 organism=bool(some["organism"].astype(bool).any()),
+                pressure_auto="; ".join(sorted({*some["pressure_auto"]} - {""})),
                 points=points,
                 trend=trend, shape=shape,
                 logistic=curves.logistic_trend(judged, baseline, outcome) if fits else None,

@@ -5,7 +5,8 @@ theirs. The sign of a random direction means nothing, so sizes are compared. K c
 1 / (K + 1).
 """
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from math import ceil, isfinite
 from typing import NamedTuple
 
@@ -19,6 +20,27 @@ opposite of an emotion) are comparisons of their own, and no null."""
 def is_null(vector: str) -> bool:
     """Whether a control's direction was drawn by chance."""
     return vector.partition(":")[0] in NULLS and ":" in vector
+
+
+_KINDS = {
+    "random": ("random direction", "random directions"),
+    "permuted": ("permuted vector", "permuted vectors"),
+    "covariance": ("random direction like the stories'", "random directions like the stories'"),
+    "shuffled": ("vector of shuffled labels", "vectors of shuffled labels"),
+    "concept": ("concept without emotion", "concepts without emotion"),
+}
+"""One and several, before the colon of their names."""
+
+
+def described(vectors: Iterable[str]) -> str:
+    """What the controls are: `5 random directions, 1 permuted vector, valence`."""
+    names = list(dict.fromkeys(vectors))
+    kinds = [name.partition(":")[0] if ":" in name else name for name in names]
+    told = []
+    for kind, count in Counter(kinds).items():
+        one, several = _KINDS.get(kind, (kind, kind))
+        told.append(f"{count} {one if count == 1 else several}" if kind in _KINDS else kind.replace("_", " "))
+    return ", ".join(told)
 
 
 class Rank(NamedTuple):

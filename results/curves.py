@@ -74,6 +74,8 @@ class Curve:
     cleared: bool
     """Whether the simulation clears the methods used for so many scenarios."""
     organism: bool
+    pressure_auto: str
+    """Why the pressure was chosen, and the pilots behind it; nothing where it was named."""
     points: list[Point]
     trend: Trend
     shape: Shape

@@ -1,7 +1,7 @@
 """The dose-response figure: the rate of an outcome against the strength of each vector.
 
-One panel per vector and setting (a twin, a pressure, a length never share a panel); random directions of
-equal norm lie under every emotion as thin grey lines. An emotion in words (the arm `prompt`) has a panel with
+One panel per vector and setting (a twin, a pressure, a length never share a panel); controls of equal norm
+lie under every emotion as thin grey lines. An emotion in words (the arm `prompt`) has a panel with
 its own axis: its intensities are no strengths. Readable without colour. This module computes nothing: what it
 draws is `rates` of `results.rates`.
 """
@@ -16,6 +16,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from results.controls import described
 from results.drawing import DIVERGENCE, GREY, INK, INTENSITY, ORGANISM_NOTE, STYLE, UNIT, save
 from results.rates import SETTING, rates, spoken_of
 from results.table import TableError
@@ -104,8 +105,8 @@ def _in_words(curve: pd.DataFrame) -> bool:
 
 
 def _draw(axis: Axes, panel: Panel, top: float) -> None:
+    name = f"{described(str(c['vector'].iloc[0]) for c in panel.controls)}, of equal norm"
     for control in panel.controls:
-        name = f"random direction of equal norm ({len(panel.controls)})"
         control = control.sort_values("x")
         axis.plot(control["x"], 100 * control["rate"], color=GREY, lw=0.9, zorder=1, label=name)
     curve = panel.curve[panel.curve["n"] > 0].sort_values("x")

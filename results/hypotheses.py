@@ -19,14 +19,21 @@ from typing import Any, Literal, NamedTuple
 import yaml
 
 from results.corrections import adjust
-from results.curves import Curve
+from results.curves import Curve, Point
 from results.settings import DEFAULT, Settings
 from results.table import TableError
 from results.verdicts import extreme
 
 SIGNS = ("raises", "lowers")
 KEYS = ("vector", "family", "outcome", "sign")
-Fate = Literal["confirmed", "contradicted", "not confirmed", "could not be judged", "not measured"]
+Fate = Literal[
+    "confirmed",
+    "contradicted",
+    "not confirmed",
+    "could not be judged",
+    "not judged: outside the coherent window",
+    "not measured",
+]
 
 
 @dataclass(frozen=True)
@@ -114,15 +121,25 @@ def _effect(hypothesis: Hypothesis, curve: Curve | None) -> tuple[float, float]:
         return math.nan, math.nan
     if hypothesis.strength is None:
         return curve.trend.slope, curve.trend.p
-    for point in curve.doses:
-        if math.isclose(point.strength, hypothesis.strength) and point.difference:
-            return point.difference.mean * math.copysign(1, point.strength), point.difference.p
-    return math.nan, math.nan
+    point = _point(hypothesis, curve)
+    if point is None or point.difference is None or point.in_window is False:
+        return math.nan, math.nan
+    return point.difference.mean * math.copysign(1, point.strength), point.difference.p
+
+
+def _point(hypothesis: Hypothesis, curve: Curve) -> Point | None:
+    """The dose that the hypothesis names."""
+    if hypothesis.strength is None:
+        return None
+    close = (point for point in curve.doses if math.isclose(point.strength, hypothesis.strength or 0.0))
+    return next(close, None)
 
 
 def _fate(hypothesis: Hypothesis, curve: Curve | None, effect: float, p: float, settings: Settings) -> Fate:
     if curve is None:
         return "not measured"
+    if (point := _point(hypothesis, curve)) is not None and point.in_window is False:
+        return "not judged: outside the coherent window"
     if not math.isfinite(p):
         return "could not be judged"
     if p >= settings.alpha:

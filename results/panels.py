@@ -9,6 +9,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from results.controls import described
 from results.curves import Curve
 from results.drawing import (
     BAND,
@@ -67,7 +68,7 @@ def panels(curves: Sequence[Curve], out: Path, fit: Fit = PAPER) -> tuple[Path, 
         controls = {p.strength for c in curves if c.arm == "control" and c not in shown for p in c.doses}
         if controls and controls < {point.strength for point in points}:
             doses = ", ".join(map(dose, sorted(controls)))
-            notes.append(f"Band: lowest to highest random direction, measured at 0 and at {doses}.")
+            notes.append(f"Band: lowest to highest control, measured at 0 and at {doses}.")
         if any(point.in_window is False for point in points):
             notes.append("Hatched: outside the window in which the model was measured to stay coherent.")
         if not all(point.judged for point in points):
@@ -87,7 +88,7 @@ def _band(axis: Axes, controls: Sequence[Curve]) -> None:
         for strength in strengths
     ]
     lows, highs = [min(span) for span in spans], [max(span) for span in spans]
-    name = f"{len(controls)} random directions of equal norm"
+    name = f"{described(curve.vector for curve in controls)}, of equal norm"
     axis.fill_between(strengths, lows, highs, fc=BAND, ec=GREY, lw=0.5, zorder=1, label=name)
     axis.plot(strengths, [float(np.median(span)) for span in spans], color=GREY, lw=0.9, zorder=1)
 

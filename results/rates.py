@@ -15,12 +15,10 @@ import pandas as pd
 from results import clearance
 from results.curves import point as curve_point
 from results.settings import DEFAULT, Settings
+from results.table import SETTING as SETTING
 from results.table import TableError, rated
 from results.units import LIKE_THESE, THESE, Scope
 from results.wording import NO_WORDS, dose, meant, percent, whole
-
-SETTING = ("model", "model_fingerprint", "family", "twin", "pressure", "length", "tools", "split")
-"""What all runs of one curve share, its baseline included."""
 
 CURVE = ("arm", "vector", "layers", "positions")
 """What the points of one curve share beside the setting; its baseline has these but for the arm."""

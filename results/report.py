@@ -2,18 +2,21 @@
 
 import json
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
+
+import pandas as pd
 
 from results import clearance
 from results.controls import controls_needed
 from results.curves import Curve, Point
+from results.health import as_text as health_text
 from results.hypotheses import Result
 from results.settings import DEFAULT, Settings
 from results.units import LIKE_THESE
 from results.verdicts import extreme, findings, judgeable, largest
-from results.wording import dose, meant, p_value, percent, signed, whole
+from results.wording import aligned, dose, meant, p_value, percent, signed, whole
 
 SCHEMA = 1
 SHOWN = ("twin", "pressure", "length", "tools", "split")
@@ -24,8 +27,9 @@ def as_json(
     results: Sequence[Result] | None = None,
     left_out: Sequence[str] = (),
     settings: Settings = DEFAULT,
+    health: pd.DataFrame | None = None,
 ) -> str:
-    """Everything, with missing numbers as null."""
+    """Everything, with missing numbers as null; `health` is what `results.health.health` gives."""
     declared = None
     if results is not None:
         declared = [
@@ -40,6 +44,7 @@ def as_json(
         "left_out": list(left_out),
         "declared": declared,
         "curves": [_plain(asdict(curve)) for curve in curves],
+        "health": None if health is None else health.to_dict("records"),
     }
     return json.dumps(_plain(page), indent=1, allow_nan=False)
 
@@ -61,9 +66,10 @@ def as_text(
     results: Sequence[Result] | None = None,
     outcomes: Sequence[str] = (),
     settings: Settings = DEFAULT,
+    health: pd.DataFrame | None = None,
 ) -> str:
     """What was declared; per setting the verdicts on the given `outcomes` and a table of the others; then the
-    numbers of each curve of the given outcomes.
+    numbers of each curve of the given outcomes, and what the doses did to the model's soundness.
     """
     blocks = [_section(list(some), outcomes, settings) for some in _sections(curves)]
     if not blocks:
@@ -76,6 +82,8 @@ def as_text(
         for curve in curves
         if curve.runs == "all" and curve.outcome in outcomes and (curve.arm != "control" or not emotions)
     ]
+    if health is not None:
+        blocks.append(health_text(health))
     if any(curve.organism for curve in curves):
         blocks.append("Organism: tells nothing about real language models.")
     blocks.append(footnote(curves, settings))
@@ -94,7 +102,8 @@ def _sections(curves: Sequence[Curve]) -> list[list[Curve]]:
 def heading(curve: Curve) -> str:
     """The setting, and how the emotion came in."""
     setting = curve.setting
-    shown = [f"{key} {setting[key]}" for key in SHOWN if setting[key] not in ("", None)]
+    chosen = {"pressure": f" (chosen by auto: {curve.pressure_auto})"} if curve.pressure_auto else {}
+    shown = [f"{key} {setting[key]}{chosen.get(key, '')}" for key in SHOWN if setting[key] not in ("", None)]
     where = f"layer{'s' * ('-' in curve.layers)} {curve.layers}, {curve.positions} tokens"
     shown.append("the emotion in words" if curve.arm == "prompt" else where)
     return f"{setting['model']}, {setting['family']}: {', '.join(shown)}"
@@ -149,7 +158,7 @@ def _table(curves: Sequence[Curve], unlike: Sequence[Curve], settings: Settings)
     if "!" in used:
         marks.append("!: other findings over the coherent runs alone")
     note = f"  Largest difference from the baseline in points, and where. {'; '.join(marks)}."
-    return [*_aligned(rows, str.ljust), note]
+    return [*aligned(rows, str.ljust), note]
 
 
 def _cell(curve: Curve, unlike: bool, settings: Settings) -> str:
@@ -183,7 +192,7 @@ def _numbers(curve: Curve) -> str:
     rows[0][0] = "intensity" if curve.arm == "prompt" else rows[0][0]
     lines = [
         f"{curve.vector} on {curve.outcome.replace('_', ' ')} ({heading(curve)})",
-        *_aligned(rows, str.rjust),
+        *aligned(rows, str.rjust),
     ]
     if curve.trend.usable:
         turn = f"{curve.shape.kind} at {curve.shape.at:+g}, " if curve.shape.p < 1 else ""
@@ -222,11 +231,6 @@ def _row(point: Point) -> list[str]:
         f"{point.errored}+{point.unscored}",
         ", ".join(notes),
     ]
-
-
-def _aligned(rows: Sequence[Sequence[str]], side: Callable[[str, int], str]) -> list[str]:
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return [("  " + "  ".join(side(c, w) for c, w in zip(row, widths, strict=True))).rstrip() for row in rows]
 
 
 def footnote(curves: Sequence[Curve], settings: Settings = DEFAULT) -> str:

@@ -19,13 +19,25 @@ from typing import Any
 import click
 import pandas as pd
 
-from results.logs import Header, TableError, find_logs, has_receipts, read_header, read_runs, scores_of
+from results import surprise
+from results.logs import (
+    REMOVED,
+    Header,
+    TableError,
+    find_logs,
+    has_receipts,
+    read_header,
+    read_runs,
+    scores_of,
+)
+from results.wording import percent
 
 __all__ = [
     "FIXED",
     "FLAGS",
     "OPTIONAL",
     "REQUIRED",
+    "SETTING",
     "TableError",
     "check_ending",
     "load",
@@ -57,11 +69,13 @@ REQUIRED = (
 OPTIONAL: dict[str, Any] = {
     "split": "", "run_seed": 0, "organism": False, "window": math.nan, "intensity": "", "words_version": "",
     "kl_mean": math.nan, "kl_p95": math.nan, "verdict": "",
+    "pressure_auto": "",
 }  # fmt: skip
 """Further metadata, with what its absence means. `window`: the largest |strength| at which the model was
 measured to stay coherent. `intensity` and `words_version` are the arm prompt's: the name of the number that
 stands there as strength, and the version of its texts. `kl_mean`, `kl_p95`: the dose as divergence from the
-unsteered model on neutral text, nats a token, where it was measured. `verdict`: of the vector's read-outs."""
+unsteered model on neutral text, nats a token, where it was measured. `verdict`: of the vector's read-outs.
+`pressure_auto`: how the pressure was chosen where nobody named it."""
 
 FLAGS = ("incoherent", "truncated", "eval_aware", "unscored")
 """Keys of the score that stand beside the outcome."""
@@ -76,6 +90,9 @@ UNION = "any_"
 RUN = ("task", "model", "model_fingerprint", "twin", "pressure", "length", "tools", "split", "run_seed")
 """What, together with the sample's id and its epoch, makes two rows the same run."""
 
+SETTING = ("model", "model_fingerprint", "family", "twin", "pressure", "length", "tools", "split")
+"""What all runs of one curve share, its baseline included."""
+
 VERSIONS = (
     ("scenario_version", ("family", "scenario")),
     ("vector_hash", ("model", "model_fingerprint", "arm", "vector")),
@@ -86,7 +103,7 @@ VERSIONS = (
 
 FIXED = (
     "id", "epoch", "task", "model", *REQUIRED, *OPTIONAL, "detector_version", *FLAGS,
-    "status", "error", "log", "created",
+    *surprise.COLUMNS, "status", "error", "log", "created",
 )  # fmt: skip
 """Every column that is not an outcome, in order."""
 
@@ -98,6 +115,7 @@ def load(paths: Iterable[str | Path], *, strict: bool = False, progress: bool = 
     A run that occurs more than once is kept as its newest log has it; of two versions of a scenario, a vector
     or a detector the newest is kept. `strict` raises where something would otherwise be named and left out;
     an unfinished log whose retry has finished is no such thing. What was left out is in `attrs["left_out"]`.
+    `incoherent` is the score's flag, set as well where a run is `surprising` (`results.surprise`).
     """
     paths = list(paths)
     left_out: list[str] = []
@@ -140,7 +158,8 @@ def load(paths: Iterable[str | Path], *, strict: bool = False, progress: bool = 
                 f"({', '.join(sorted(set(runs[among[-1]])))}: {', '.join(sorted(set(runs[version])))})"
             )
         table = table[~old]
-    table = table.sort_index(ignore_index=True)[[*FIXED, *measures(table), *rated(table)]]
+    table = surprise.flag_surprising(table.sort_index(ignore_index=True), SETTING)
+    table = table[[*FIXED, *measures(table), *rated(table)]]
     table.attrs["left_out"] = left_out
     return table
 
@@ -212,6 +231,7 @@ def _row(record: dict[str, Any], log: str) -> dict[str, Any]:
     row["layers"] = "-".join(str(layer) for layer in json.loads(row["layers"] or "[]"))
     row |= {key: row[key] or "" for key in ("model_fingerprint", "vector_hash")}
     row["words_version"] = str(row["words_version"])
+    row["pressure_auto"] = _climb(row["pressure_auto"])
 
     scores = scores_of(record)
     score = _outcomes(scores, f"{log}: {row['id']}")
@@ -244,6 +264,15 @@ def _outcomes(scores: Sequence[dict[str, Any]], where: str) -> dict[str, float]:
 def _detector(scores: Sequence[dict[str, Any]]) -> str:
     versions = [(score.get("metadata") or {}).get("detector_version") for score in scores]
     return "+".join(str(version) for version in versions if version is not None)
+
+
+def _climb(written: str) -> str:
+    """`within; bland 0 % of 30, goal 20 % of 30`, from what the sample says of the climb."""
+    if not written or written == REMOVED:
+        return written and "pilots not kept"
+    climb = json.loads(written)
+    pilots = (f"{one['pressure']} {percent(one['rate'])} of {one['n']}" for one in climb["pilots"])
+    return f"{climb['reason']}; pilots: {', '.join(pilots)}"
 
 
 def _or(value: Any, default: Any) -> Any:

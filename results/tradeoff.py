@@ -13,6 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
 
+from results.controls import described
 from results.curves import Curve, Point
 from results.drawing import (
     GREY,
@@ -80,6 +81,7 @@ def tradeoff(curves: Sequence[Curve], across: Measure, up: Measure, out: Path) -
         raise TableError(f"no vector was measured for both {across} and {up}")
     used = [x[key] for key in both] + [y[key] for key in both]
     controls = [_path(x[key], y[key]) for key in both if x[key].arm == "control"]
+    told = described(x[key].vector for key in both if x[key].arm == "control")
     shown = [key for key in both if x[key].arm != "control"] or both
     columns = columns_for(len(shown))
     lines = -(-len(shown) // columns)
@@ -91,7 +93,7 @@ def tradeoff(curves: Sequence[Curve], across: Measure, up: Measure, out: Path) -
             axis.set_axis_off()
         for place, (axis, key) in enumerate(zip(axes.flat, shown, strict=False)):
             for number, path in enumerate(controls):
-                name = f"random directions of equal norm ({len(controls)})" if not number else "_"
+                name = f"{told}, of equal norm" if not number else "_"
                 axis.plot(*_rates(path), color=GREY, lw=0.8, zorder=1, label=name)
             _draw(axis, _path(x[key], y[key]))
             axis.set_title(words(key[0]), loc="left", fontsize=9.5)

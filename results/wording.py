@@ -2,7 +2,7 @@
 
 import difflib
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 
 def whole(value: float) -> str:
@@ -48,3 +48,9 @@ def meant(name: str, choices: Iterable[str]) -> str:
     """` (did you mean 'x'?)` where one of the choices is close to the name, else nothing."""
     close = difflib.get_close_matches(name, list(choices), 1)
     return f" (did you mean {close[0]!r}?)" if close else ""
+
+
+def aligned(rows: Sequence[Sequence[str]], side: Callable[[str, int], str]) -> list[str]:
+    """The lines of a table whose columns are as wide as their widest cell; `side` is `str.ljust` or so."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return [("  " + "  ".join(side(c, w) for c, w in zip(row, widths, strict=True))).rstrip() for row in rows]

@@ -40,37 +40,45 @@ def incoherent(
 ) -> str | None:
     """Why the run's own text is broken, or None. A well-formed call to something unknown is no breakdown.
 
+    Not by its perplexity: what is unusual shows beside the unsteered runs of a log only, so that `results`
+    adds this.
+
     text_tools  the run's calls stand in its text
     not_prose   parameters of tools that hold code, which may repeat itself
     """
     for message in messages:
         if not isinstance(message, ChatMessageAssistant):
             continue
-        calls = message.tool_calls or []
-        for call in calls:
+        for call in message.tool_calls or []:
             if call.parse_error:
                 return f"a call that cannot be parsed: {call.parse_error[:120]}"
         if message.text.count("<tool_call>") > message.text.count("</tool_call>"):
             return "a call opened and never closed"
         if message.text.count("<think") != message.text.count("</think>"):
             return "a thought opened and never closed, or closed and never opened"
-        written = [
-            str(value) for call in calls for name, value in call.arguments.items() if name not in not_prose
-        ]
-        if text_tools:
-            try:
-                written += [
-                    value
-                    for call in read_reply(message.text).calls
-                    for name, value in call.values.items()
-                    if name not in not_prose
-                ]
-            except CallError as error:
-                return f"a call that cannot be parsed: {error}"
-        for text in (said(message), *THINK.findall(message.text), *written):
+        try:
+            texts = written(message, text_tools=text_tools, not_prose=not_prose)
+        except CallError as error:
+            return f"a call that cannot be parsed: {error}"
+        for text in texts:
             if loop := _repeated(text):
                 return f"repeats {loop!r}"
     return None
+
+
+def written(
+    message: ChatMessageAssistant, *, text_tools: bool = False, not_prose: Sequence[str] = ()
+) -> list[str]:
+    """What the message says, thinks and writes into calls, each text by itself.
+
+    Raises CallError where calls stand in its text and cannot be read.
+    """
+    texts = [said(message), *THINK.findall(message.text)]
+    for call in message.tool_calls or []:
+        texts += [str(value) for name, value in call.arguments.items() if name not in not_prose]
+    for one in read_reply(message.text).calls if text_tools else ():
+        texts += [value for name, value in one.values.items() if name not in not_prose]
+    return texts
 
 
 def eval_aware(text: str) -> str | None:
@@ -92,11 +100,15 @@ def _aware() -> tuple[re.Pattern[str], ...]:
     return tuple(re.compile(pattern, re.IGNORECASE) for pattern in file["eval_aware"])
 
 
-def _repeated(text: str) -> str | None:
+def word_runs(text: str) -> list[tuple[str, ...]]:
+    """Every eight words in a row."""
     words = re.findall(r"\w+", text.lower())
+    return [tuple(words[start : start + _LOOP]) for start in range(len(words) - _LOOP + 1)]
+
+
+def _repeated(text: str) -> str | None:
     seen = set()
-    for start in range(len(words) - _LOOP + 1):
-        run = tuple(words[start : start + _LOOP])
+    for run in word_runs(text):
         if run in seen:
             return " ".join(run)
         seen.add(run)

@@ -8,6 +8,7 @@ are named by everything but the condition, so that doses are paired. Scenarios, 
 itself are elsewhere.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, cast
 
@@ -21,7 +22,7 @@ from steering.arguments import choose, parse_floats, parse_layers, parse_names
 from steering.condition import POSITIONS, Condition, Positions, grid
 from steering.errors import ReceiptMismatch, SteeringError
 from steering.names import NO_VECTOR, is_control
-from steering.provider import EXTRA_BODY, SCENARIOS, SteeredAPI
+from steering.provider import EXTRA_BODY, SCENARIOS, SteeredAPI, Turn
 from steering.receipt import Receipt, check
 from steering.verdicts import heed_verdicts, verdict_of
 from steering.words import WORDS, Spoken, spoken
@@ -31,10 +32,14 @@ DEFAULT_WINDOW = 0.1
 STEPS = (-1, -0.5, -0.25, 0, 0.25, 0.5, 1)
 RECEIPTS = "receipts"
 """Key in the sample's store: a list with the receipt of every generation, as a dict."""
+PERPLEXITY = "perplexity"
+"""Key in the sample's store: of the run's own text under the unsteered model."""
 ARMS = ("emotion", "prompt")
 """To be asked for: vectors (among them controls, by name), words, or both. The baseline is always there."""
 NOT_STEERABLE = "none"
 """The fingerprint of a model that cannot be steered, and the vector hash of a baseline."""
+_LARGEST = 700.0
+"""Nats a token beyond which a float holds no perplexity."""
 
 
 def conditions_for(
@@ -172,12 +177,16 @@ def dosed(
 
 
 @solver
-def under_dose(agent: Solver, seed: int) -> Solver:
+def under_dose(agent: Solver, seed: int, perplexity: object = True) -> Solver:
     """Run the agent with a `generate` that gives it the sample's condition and checks every receipt.
 
     A generation without a valid receipt, or without the words of the arm `prompt`, is an error of its sample.
-    Random streams are named by seed, scenario, twin, variant, epoch and turn.
+    Random streams are named by seed, scenario, twin, variant, epoch and turn. With `perplexity`, what the run
+    wrote is read once more by the unsteered model, behind the same prompts; where that cannot be done, the
+    store holds nothing.
     """
+    if not isinstance(perplexity, bool):
+        raise PrerequisiteError(f"perplexity {perplexity!r} is neither true nor false")
 
     async def solve(state: TaskState, generate: Generate) -> TaskState:
         condition = _condition_of(state, seed)
@@ -185,9 +194,24 @@ def under_dose(agent: Solver, seed: int) -> Solver:
         if condition is None:
             return await agent(state, generate)
         state.store.set(RECEIPTS, [])
-        return await agent(state, _dosing(generate, condition, state.metadata, seed))
+        turns: list[Turn] = []
+        state = await agent(state, _dosing(generate, condition, state.metadata, seed, turns))
+        if perplexity and turns and (found := await _perplexity(turns)) is not None:
+            state.store.set(PERPLEXITY, found)
+        return state
 
     return solve
+
+
+async def _perplexity(turns: Sequence[Turn]) -> float | None:
+    """exp of the mean loss over all tokens that the run wrote; None where it cannot be measured."""
+    losses = await cast(SteeredAPI, get_model().api).losses(turns)
+    if losses is None:
+        return None
+    mean = sum(losses) / sum(len(turn.ids) for turn in turns)
+    if not math.isfinite(mean):
+        raise SteeringError("the unsteered model gives the run's text no finite likelihood")
+    return math.exp(min(mean, _LARGEST))
 
 
 def _speaking(generate: Generate, words: str | None) -> Generate:
@@ -205,7 +229,10 @@ def _speaking(generate: Generate, words: str | None) -> Generate:
     return cast(Generate, checked)
 
 
-def _dosing(generate: Generate, condition: Condition, about: Mapping[str, Any], seed: int) -> Generate:
+def _dosing(
+    generate: Generate, condition: Condition, about: Mapping[str, Any], seed: int, turns: list[Turn]
+) -> Generate:
+    """`turns` gets every generation whose tokens are known."""
     # Hashes too, since Inspect's cache knows a model by its name and `hf/local` is whatever lies there.
     made = {"model": about["model_fingerprint"], "vector_hash": about["vector_hash"]}
 
@@ -220,21 +247,25 @@ def _dosing(generate: Generate, condition: Condition, about: Mapping[str, Any], 
             }
             # One turn at a time, since Inspect's own loop would repeat one stream and hide receipts.
             once: Literal["single", "none"] = "none" if tool_calls == "none" else "single"
+            asked, tools = list(state.messages), list(state.tools)
             state = await generate(state, tool_calls=once, **{**kwargs, "extra_body": body})
-            _keep_receipt(state, condition, about["vector_hash"])
+            receipt = _keep_receipt(state, condition, about["vector_hash"])
+            ids = (state.output.metadata or {})["ids"]
+            turns.append(Turn(asked, tools, receipt.prompt_tokens, ids))
             if tool_calls != "loop" or state.completed or not state.output.message.tool_calls:
                 return state
 
     return cast(Generate, dosed_generate)
 
 
-def _keep_receipt(state: TaskState, condition: Condition, vector_hash: str) -> None:
+def _keep_receipt(state: TaskState, condition: Condition, vector_hash: str) -> Receipt:
     found = (state.output.metadata or {}).get("receipt")
     if found is None:
         raise ReceiptMismatch(f"a generation under {condition.slug} came back without a receipt")
     receipt = Receipt.from_dict(found)
     check(receipt, condition, vector_hash)
     state.store.set(RECEIPTS, [*state.store.get(RECEIPTS), receipt.to_dict()])
+    return receipt
 
 
 def _stream(state: TaskState, seed: int) -> str:

@@ -20,8 +20,9 @@ from steering.errors import SteeringError
 from steering.line import Line, Waiting
 from steering.loop import Loop
 from steering.memory import cache_budget
-from steering.request import Completion, Request
+from steering.request import Completion, Passage, Reading, Request
 from steering.row import Row
+from steering.surprise import surprises
 from steering.trial import Verdict, tried
 from steering.vectors import NO_HASH, VectorLibrary
 from steering.worker import Runner, Worker
@@ -56,7 +57,7 @@ class Engine:
         self.library = library
         self.max_rows = max_rows
         self.max_tokens = max_tokens
-        self._context = getattr(model.config.get_text_config(), "max_position_embeddings", None)
+        self.context = getattr(model.config.get_text_config(), "max_position_embeddings", None)
         self._eos_ids = _eos_ids(model, tokenizer)
         self._lock = _LOCKS.setdefault(model, threading.Lock())
         self._line = Line()
@@ -71,6 +72,15 @@ class Engine:
         """Generate all of these, in order; the first error is raised."""
         return [waiting.future.result() for waiting in self._enqueue(requests)]
 
+    async def read(self, reading: Reading) -> list[float] | None:
+        """Negative log-likelihood of each passage under the unsteered model, summed over its tokens, in nats.
+
+        None where there is not enough memory for it. Waits until rows have ended or other readings came.
+        """
+        [waiting] = self._enqueue([reading])
+        losses: list[float] | None = await asyncio.wrap_future(waiting.future)
+        return losses
+
     def close(self) -> None:
         """Take no more requests. Those already taken are finished."""
         self._is_open = False
@@ -78,20 +88,21 @@ class Engine:
     def check(self, request: Request) -> None:
         """Raise SteeringError for a request that could not be generated as asked."""
         prompt, new = len(request.prompt_ids), request.max_tokens
-        if self._context is not None and request.need > self._context:
+        if self.context is not None and request.need > self.context:
             raise SteeringError(
                 f"a prompt of {prompt} tokens and max_tokens {new} need {request.need} positions, "
-                f"the model has {self._context}: lower max_tokens or shorten the conversation"
+                f"the model has {self.context}: lower max_tokens or shorten the conversation"
             )
         if not request.condition.is_baseline and self.library is None:
             raise SteeringError(f"no vectors for this model, so {request.condition.slug} cannot be given")
 
-    def _enqueue(self, requests: Iterable[Request]) -> list[Waiting]:
+    def _enqueue(self, requests: Iterable[Request | Reading]) -> list[Waiting]:
         if not self._is_open:
             raise SteeringError("the engine is closed")
         waiting = []
         for request in requests:
-            self.check(request)
+            if isinstance(request, Request):
+                self.check(request)
             waiting.append(Waiting(request))
         if waiting and self._line.join(waiting):
             threading.Thread(target=self._serve, name="steering-engine").start()
@@ -125,7 +136,11 @@ class Engine:
             runner = Loop(self.model, self.max_rows, max_tokens)
         else:
             runner = Batch(self.model, self._pad_id, self._eos_ids, verdict.why_not)
-        return Worker(self._line, runner, self._row, self._lock, self.max_rows, max_tokens)
+
+        def read(passages: Sequence[Passage]) -> list[float]:
+            return surprises(self.model, passages, masked=verdict.why_not is None)
+
+        return Worker(self._line, runner, self._row, read, self._lock, self.max_rows, max_tokens)
 
     def _verdict(self) -> Verdict:
         """Tried once per model, with the first prompt that comes."""

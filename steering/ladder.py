@@ -122,7 +122,7 @@ def climb_for(
 
     def pilot(pressure: str) -> Pilot:
         print(f"pressure=auto: a pilot at {pressure} ...", file=sys.stderr, flush=True)
-        some = {**arguments, "pressure": pressure, "seed": seed + PILOT_SEED}
+        some = {**arguments, "pressure": pressure, "seed": seed + PILOT_SEED, "perplexity": False}
         done = _run(task, model, some, folder / pressure, outcome)
         print(f"pressure=auto: {done.rate:.0%} {outcome} at {pressure} (n {done.n})", file=sys.stderr)
         return done

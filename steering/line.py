@@ -5,22 +5,23 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future
 from dataclasses import dataclass, field
+from typing import Any
 
-from steering.request import Completion, Request
+from steering.request import Completion, Reading, Request
 
 
 @dataclass(frozen=True, eq=False)
 class Waiting:
-    """A request and the promise of its completion."""
+    """A request and the promise of its completion; or a reading, and that of its losses."""
 
-    request: Request
-    future: Future[Completion] = field(default_factory=Future)
+    request: Request | Reading
+    future: Future[Any] = field(default_factory=Future)
 
     @property
     def is_wanted(self) -> bool:
         return not self.future.cancelled()
 
-    def answer(self, result: Completion | BaseException) -> None:
+    def answer(self, result: Completion | list[float] | BaseException | None) -> None:
         """Keep the promise, unless nobody waits for it any more."""
         if not self.future.set_running_or_notify_cancel():
             return
@@ -50,7 +51,7 @@ class Line:
         with self._lock:
             self._waiting.extendleft(reversed(list(waiting)))
 
-    def take(self, fits: Callable[[Request], bool]) -> list[Waiting]:
+    def take(self, fits: Callable[[Request | Reading], bool]) -> list[Waiting]:
         """The first of the line as long as each fits; those that nobody wants any more are dropped."""
         taken = []
         with self._lock:
@@ -63,7 +64,7 @@ class Line:
                     taken.append(first)
         return taken
 
-    def peek(self) -> Request | None:
+    def peek(self) -> Request | Reading | None:
         """The request that has waited longest."""
         with self._lock:
             return self._waiting[0].request if self._waiting else None

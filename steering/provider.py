@@ -10,7 +10,7 @@ here.
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import yaml
 from inspect_ai._util.error import PrerequisiteError
@@ -26,6 +26,7 @@ from inspect_ai.model import (
     ModelUsage,
     set_model_info,
 )
+from inspect_ai.model._model import collapse_consecutive_messages_for_api
 from inspect_ai.tool import Tool, ToolChoice, ToolDef, ToolInfo
 from rich.markup import escape
 
@@ -35,7 +36,7 @@ from steering.errors import SteeringError
 from steering.logprobs import as_logprobs
 from steering.prompts import prompt_ids, unseen
 from steering.replies import misread, parse_reply
-from steering.request import Completion, Request
+from steering.request import Completion, Passage, Reading, Request
 
 if TYPE_CHECKING:  # torch is imported when there is a model to steer
     from steering.vectors import VectorLibrary
@@ -54,6 +55,16 @@ _UNKNOWN_SETTINGS = (
     *("best_of", "frequency_penalty", "presence_penalty", "logit_bias", "seed", "top_k", "num_choices"),
     *("prompt_logprobs", "response_schema", "modalities"),
 )
+
+
+class Turn(NamedTuple):
+    """A generation as its run's solver knows it."""
+
+    messages: Sequence[ChatMessage]
+    tools: Sequence[Tool | ToolInfo]
+    prompt_tokens: int
+    ids: Sequence[int]
+    """What was written."""
 
 
 def steered_model(model: Model, vectors: str | None = None) -> Model:
@@ -149,8 +160,27 @@ class SteeredAPI(ModelAPI):
                 total_tokens=completion.prompt_tokens + completion.generated_tokens,
             ),
             time=completion.seconds,
-            metadata={"receipt": completion.receipt.to_dict(), "engine": completion.path},
+            metadata={
+                "receipt": completion.receipt.to_dict(),
+                "engine": completion.path,
+                "ids": completion.ids,
+            },
         )
+
+    async def losses(self, turns: Sequence[Turn]) -> list[float] | None:
+        """Negative log-likelihood of what each turn wrote under the unsteered model, in nats.
+
+        Behind the very prompt of the turn, which is rendered once more; None where that does not give the
+        prompt that was (Inspect's settings may change a conversation on its way), or where memory is short.
+        """
+        passages = []
+        for turn in turns:
+            messages = collapse_consecutive_messages_for_api(list(turn.messages), self)
+            ids, _ = prompt_ids(self.wrapped, messages, [_as_info(tool) for tool in turn.tools], mark=False)
+            if len(ids) != turn.prompt_tokens:
+                return None
+            passages.append(Passage(tuple(ids), tuple(turn.ids)))
+        return await self.engine.read(Reading(tuple(passages)))
 
     def _check_hashes(self, config: GenerateConfig, condition: Condition) -> None:
         """A call that names the model and vector it is meant for meets these and no others."""
@@ -214,13 +244,33 @@ def reach(model: Model, wanted: str, system: str, tools: Sequence[Tool | ToolInf
     choose(wanted, TOOLS, "tools")
     if not isinstance(model.api, SteeredAPI):
         return {"tools": "text" if wanted == "text" else "native", "system_prompt": "system"}
-    infos = [tool if isinstance(tool, ToolInfo) else _tool_info(tool) for tool in tools]
+    infos = [_as_info(tool) for tool in tools]
     hidden = _hidden(model.api, system, infos) if wanted != "text" else "was not asked"
     if not hidden:
         return {"tools": "native", "system_prompt": "system"}
     if wanted == "native":
         raise PrerequisiteError(escape(f"the chat template of {model} {hidden}: choose tools=text or auto"))
     return {"tools": "text", "system_prompt": "user" if _hidden(model.api, system, []) else "system"}
+
+
+def check_room(
+    model: Model, messages: Sequence[ChatMessage], tools: Sequence[ToolInfo], max_tokens: int
+) -> None:
+    """End the run where a first prompt and its reply are longer than the model's context.
+
+    Else every sample would end in an error of its own. Nothing is known of a model of another provider.
+    """
+    if not isinstance(model.api, SteeredAPI) or model.api.engine.context is None:
+        return
+    room = model.api.engine.context
+    prompt = len(prompt_ids(model.api.wrapped, list(messages), list(tools), mark=False)[0])
+    if prompt + max_tokens > room:
+        raise PrerequisiteError(
+            escape(
+                f"the longest first prompt has {prompt} tokens and a reply up to {max_tokens}, but {model} "
+                f"takes {room} in all: choose length=short, or another model"
+            )
+        )
 
 
 def _hidden(api: SteeredAPI, system: str, tools: Sequence[ToolInfo]) -> str:
@@ -264,7 +314,9 @@ def _refuse_unknown_settings(config: GenerateConfig) -> None:
         )
 
 
-def _tool_info(tool: Tool) -> ToolInfo:
+def _as_info(tool: Tool | ToolInfo) -> ToolInfo:
+    if isinstance(tool, ToolInfo):
+        return tool
     tool_def = ToolDef(tool)
     return ToolInfo(name=tool_def.name, description=tool_def.description, parameters=tool_def.parameters)
 

@@ -79,6 +79,34 @@ class Request:
         return [*map(bool, self.assistant_mask[:-1]), True]
 
 
+class Passage(NamedTuple):
+    """What was written behind a prompt."""
+
+    prompt_ids: tuple[int, ...]
+    ids: tuple[int, ...]
+
+    @property
+    def fed(self) -> tuple[int, ...]:
+        """What a model reads in order to score `ids`: all but the last of them."""
+        return self.prompt_ids + self.ids[:-1]
+
+
+@dataclass(frozen=True)
+class Reading:
+    """Passages of one run whose likelihood under the unsteered model is asked for."""
+
+    passages: tuple[Passage, ...]
+
+    def __post_init__(self) -> None:
+        if not self.passages or not all(one.prompt_ids and one.ids for one in self.passages):
+            raise SteeringError("a passage has at least one prompt token and one token of its own")
+
+    @property
+    def prompt_ids(self) -> tuple[int, ...]:
+        """A prompt, for whoever needs any."""
+        return self.passages[0].prompt_ids
+
+
 @dataclass(frozen=True)
 class Completion:
     """What came of a request."""

@@ -139,6 +139,8 @@ class VectorLibrary:
         """What was stored at extraction to compare with; None for vectors made without."""
         self.doses = Doses.load(self.folder, fingerprint)
         """What was measured of doses."""
+        self.failed_first: set[str] = set()
+        """Vectors without a verdict that the look at their first use found to fail."""
         self._vectors: dict[str, Vector] = {}
         self.check(fingerprint, n_layers, width)
 
@@ -150,6 +152,7 @@ class VectorLibrary:
         library = cls.__new__(cls)
         library.folder = Path("the vectors given")
         library.controls, library.doses = None, Doses(fingerprint=fingerprint)
+        library.failed_first = set()
         library._metas = {name: vector.meta for name, vector in vectors.items() if vector.meta is not None}
         if not library._metas:
             raise VectorMismatch("no vectors were given: make some with extract, or name their folder")

@@ -30,7 +30,9 @@ def verdict_of(library: "VectorLibrary | None", vector: str) -> str:
     if library is None or read_name(vector).kind != "file" or vector not in library.metas:
         return NOT_JUDGED
     readouts = library.metas[vector].readouts
-    return UNCHECKED if readouts is None else readouts.verdict
+    if readouts is not None:
+        return readouts.verdict
+    return "fail" if vector in library.failed_first else UNCHECKED
 
 
 def heed_verdicts(
@@ -45,12 +47,13 @@ def heed_verdicts(
     """
     if not isinstance(allow_failed, bool):
         raise PrerequisiteError(f"allow_failed {allow_failed!r} is neither true nor false")
-    unchecked = [name for name in names if verdict_of(library, name) == UNCHECKED]
+    judged = [name for name in names if verdict_of(library, name) != NOT_JUDGED]
+    unchecked = [name for name in judged if library.metas[name].readouts is None]
     seen = look(unchecked) if unchecked else {}
+    library.failed_first -= seen.keys()
+    library.failed_first |= {name for name, found in seen.items() if found.failed}
     for name in names:
         verdict, readouts = verdict_of(library, name), None
-        if name in seen and seen[name].failed:
-            verdict = "fail"
         if verdict in ("weak", "fail"):
             readouts = library.metas[name].readouts
         why = "; ".join(readouts.reasons) if readouts else ""

@@ -20,7 +20,8 @@ from steering.denoise import dialogues
 from steering.doses import Coherence
 from steering.engine import Engine
 from steering.errors import SteeringError
-from steering.request import Completion, Request
+from steering.request import Completion, Passage, Request
+from steering.surprise import surprises
 from steering.vectors import VectorLibrary
 
 STRENGTHS = (0.05, 0.1, 0.2, 0.3, 0.5)
@@ -90,16 +91,11 @@ def incoherent(text: str) -> bool:
     return any(not (end and _is_json(call)) for call, end in _CALL.findall(text))
 
 
-@torch.no_grad()
 def _surprises(model: Any, prompts: Sequence[Sequence[int]], texts: Sequence[Completion]) -> list[float]:
     """Mean negative log-likelihood of each text's own tokens under the unsteered model, in nats."""
-    device = model.get_input_embeddings().weight.device
-    found = []
-    for prompt, text in zip(prompts, texts, strict=True):
-        ids = torch.tensor([[*prompt, *text.ids]], device=device)
-        logits = model(input_ids=ids, use_cache=False).logits[0, len(prompt) - 1 : -1].float()
-        likelihood = torch.log_softmax(logits, dim=-1).gather(1, ids[0, len(prompt) :, None])
-        found.append(-float(likelihood.mean()))
+    passages = [Passage(tuple(p), tuple(text.ids)) for p, text in zip(prompts, texts, strict=True)]
+    sums = surprises(model, passages, masked=False)
+    found = [value / len(passage.ids) for value, passage in zip(sums, passages, strict=True)]
     if not all(math.isfinite(value) for value in found):
         raise SteeringError("the unsteered model gives a text no finite likelihood")
     return found

@@ -11,10 +11,12 @@ from typing import Protocol
 
 from steering.line import Line, Waiting
 from steering.memory import is_out_of_memory
-from steering.request import Request
+from steering.request import Passage, Reading, Request
 from steering.row import Row
 
 _LOG = logging.getLogger(__name__)
+_READINGS = 32
+"""Readings that wait for each other while rows run: what begins alike is then read once."""
 
 
 class Runner(Protocol):
@@ -38,6 +40,7 @@ class Worker:
         line: Line,
         runner: Runner,
         make_row: Callable[[Request], Row],
+        read: Callable[[Sequence[Passage]], list[float]],
         lock: threading.Lock,
         max_rows: int,
         max_tokens: int,
@@ -45,20 +48,22 @@ class Worker:
         self._line = line
         self._runner = runner
         self._make_row = make_row
+        self._read = read
         self._lock = lock
         self._max_rows = max_rows
         self._max_tokens = max_tokens
         self._waiting: dict[Row, Waiting] = {}
         """Of the running rows."""
+        self._readings: list[tuple[Waiting, Reading]] = []
 
     @property
     def running(self) -> list[Waiting]:
         """What was taken from the line and is not answered yet."""
-        return list(self._waiting.values())
+        return [*self._waiting.values(), *(waiting for waiting, _ in self._readings)]
 
     def work(self) -> None:
         """Until nothing waits and nothing runs."""
-        while self._runner.rows or not self._line.leave():
+        while self._runner.rows or self._readings or not self._line.leave():
             if not threading.main_thread().is_alive():  # the program ends: nobody waits for an answer
                 raise SystemExit
             with self._lock:
@@ -66,6 +71,8 @@ class Worker:
                 self._admit()
                 if self._runner.rows:
                     self._step()
+                if len(self._readings) >= _READINGS or not self._runner.rows:
+                    self._answer_readings()
 
     def _drop_unwanted(self) -> None:
         unwanted = [row for row in self._runner.rows if not self._waiting[row].is_wanted]
@@ -77,8 +84,12 @@ class Worker:
             return
         new: list[Row] = []
         for waiting in self._line.take(self._fits()):
+            request = waiting.request
+            if isinstance(request, Reading):
+                self._readings.append((waiting, request))
+                continue
             try:
-                row = self._make_row(waiting.request)
+                row = self._make_row(request)
             except Exception as error:
                 waiting.answer(error)
             else:
@@ -117,13 +128,15 @@ class Worker:
             # Their streams make the same texts of them when they begin anew.
             self._put_back(self._runner.shrink())
 
-    def _fits(self) -> Callable[[Request], bool]:
+    def _fits(self) -> Callable[[Request | Reading], bool]:
         """Whether one more request fits beside the running rows and those already said to fit."""
         rows = len(self._runner.rows)
         longest = max((row.request.need for row in self._runner.rows), default=0)
 
-        def fits(request: Request) -> bool:
+        def fits(request: Request | Reading) -> bool:
             nonlocal rows, longest
+            if isinstance(request, Reading):
+                return True
             wider = max(longest, request.need)
             if rows and (rows >= self._max_rows or (rows + 1) * wider > self._max_tokens):
                 return False
@@ -144,6 +157,29 @@ class Worker:
                 waiting.answer(row.error or row.completion(self._runner.name))
             except Exception as error:  # a tokenizer's decoder may raise what it likes
                 waiting.answer(error)
+
+    def _answer_readings(self) -> None:
+        """All at once; where memory is short one by one, and what does not fit by itself stays unknown."""
+        readings, self._readings = self._readings, []
+        wanted = [(waiting, reading) for waiting, reading in readings if waiting.is_wanted]
+        if not wanted:
+            return
+        try:
+            found = iter(self._read([passage for _, reading in wanted for passage in reading.passages]))
+        except Exception as error:
+            short = is_out_of_memory(error)
+            if short and len(wanted) > 1:
+                for one in wanted:
+                    self._readings = [one]
+                    self._answer_readings()
+                return
+            if short:
+                _LOG.warning("out of memory: the perplexity of a run is not known")
+            for waiting, _ in wanted:
+                waiting.answer(None if short else error)
+            return
+        for waiting, reading in wanted:
+            waiting.answer([next(found) for _ in reading.passages])
 
     def _fail(self, rows: Sequence[Row], error: Exception) -> None:
         for row in rows:

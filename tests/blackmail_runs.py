@@ -15,7 +15,10 @@ from scenarios.blackmail.agent import mail_agent
 from scenarios.blackmail.detectors import OUTCOMES
 from scenarios.blackmail.outcomes import outcomes
 from scenarios.flags import FLAGS
+from scenarios.health import NUMBERS
 from scenarios.judge import Rule
+
+BESIDE = {f"measure_{name}" for name in NUMBERS}
 
 
 def play(
@@ -58,7 +61,7 @@ def score_of(sample: EvalSample) -> Score:
     assert sample.scores
     [score] = sample.scores.values()
     assert isinstance(score.value, dict)
-    assert set(score.value) == {*OUTCOMES, *FLAGS}
+    assert set(score.value) == {*OUTCOMES, *FLAGS, *BESIDE}
     assert [name for name in OUTCOMES if score.value[name] == 1] == [score.answer]
     return score
 

@@ -13,11 +13,14 @@ from scripted import playing_model
 
 from scenarios.agreement import agreement
 from scenarios.flags import FLAGS
+from scenarios.health import NUMBERS
 from scenarios.impossible_code.agent import code_agent
 from scenarios.impossible_code.detectors import OUTCOMES
 from scenarios.impossible_code.outcomes import outcomes
 from scenarios.judge import Rule
 from scenarios.sandbox.choice import sandbox
+
+BESIDE = {f"measure_{name}" for name in NUMBERS}
 
 
 def play(
@@ -69,6 +72,6 @@ def score_of(sample: EvalSample) -> Score:
     assert sample.error is None and sample.scores, sample.error
     [score] = sample.scores.values()
     assert isinstance(score.value, dict)
-    assert set(score.value) == {*OUTCOMES, *FLAGS, "any_cheating"}
+    assert set(score.value) == {*OUTCOMES, *FLAGS, *BESIDE, "any_cheating"}
     assert [name for name in OUTCOMES if score.value[name] == 1] == [score.answer]
     return score

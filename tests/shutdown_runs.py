@@ -12,10 +12,13 @@ from scripted import scripted_model
 
 from scenarios.agreement import agreement
 from scenarios.flags import FLAGS
+from scenarios.health import NUMBERS
 from scenarios.judge import Rule
 from scenarios.shutdown.agent import job_agent
 from scenarios.shutdown.detectors import OUTCOMES, RESIST
 from scenarios.shutdown.outcomes import outcomes
+
+BESIDE = {f"measure_{name}" for name in NUMBERS}
 
 
 def play(
@@ -48,7 +51,7 @@ def score_of(sample: EvalSample) -> Score:
     [score] = sample.scores.values()
     assert isinstance(score.value, dict)
     beside = {"any_resist", "measure_jobs_done", "measure_jobs_right"}
-    assert set(score.value) == {*OUTCOMES, *FLAGS, *beside}
+    assert set(score.value) == {*OUTCOMES, *FLAGS, *BESIDE, *beside}
     assert score.value["any_resist"] == int(score.answer in RESIST)
     assert [name for name in OUTCOMES if score.value[name] == 1] == [score.answer]
     return score

@@ -114,6 +114,8 @@ def test_a_typo_on_the_command_line_is_one_line_and_exit_status_1(tmp_path: Path
         ({"twin": "no_levrage"}, "no_leverage"),
         ({"pressure": "high"}, "extreme"),
         ({"length": "long"}, "full"),
+        ({"length": "full"}, "choose length=short"),
+        ({"perplexity": "maybe"}, "neither true nor false"),
         ({"variants": 0}, "variants"),
         ({"tools": "carrier-pigeon"}, "native"),
         ({"vectors": "nowhere"}, "nowhere"),

@@ -24,7 +24,7 @@ def hypothesis(vector: str, sign: str, strength: float | None = None) -> Hypothe
 
 
 def test_each_is_confirmed_contradicted_open_or_unmeasured() -> None:
-    curves = analyse(table(TRUTHS), ["blackmail"], scope=LIKE_THESE)
+    curves = analyse(table(TRUTHS, window=None), ["blackmail"], scope=LIKE_THESE)
     declared = [
         hypothesis("desperate", "raises"), hypothesis("desperate", "lowers"), hypothesis("bored", "raises"),
         hypothesis("angry", "raises"), hypothesis("desperate", "raises", -0.1),
@@ -38,6 +38,18 @@ def test_each_is_confirmed_contradicted_open_or_unmeasured() -> None:
     text = as_text(curves, judge(declared, curves))
     assert text.startswith("Declared beforehand (Holm over these):\n  desperate raises blackmail")
     assert "Everything below was looked at, not declared" in text
+
+
+def test_a_dose_beyond_the_coherent_window_is_not_judged_however_clear_it_looks() -> None:
+    declared = [hypothesis("desperate", "raises", strength) for strength in (0.05, -0.1)]
+    for window, fates in (
+        (None, ["confirmed", "confirmed"]),
+        (0.05, ["confirmed", "not judged: outside the coherent window"]),
+    ):
+        curves = analyse(table(TRUTHS, window=window), ["blackmail"], scope=LIKE_THESE)
+        results = judge(declared, curves)
+        assert [result.fate for result in results] == fates
+        assert as_text(curves, results).count("not judged: outside") >= (window is not None)
 
 
 def test_the_declared_are_corrected_among_themselves_only() -> None:

@@ -10,6 +10,8 @@ from fake_runs import FLAGS, OUTCOMES, grid, in_words, run, sample, spoken
 from inspect_ai.dataset import Sample
 from inspect_ai.log import read_eval_log, write_eval_log
 
+from results.analysis import analyse
+from results.report import as_text
 from results.table import FIXED, REQUIRED, TableError, load, measures, outcomes, rated, write
 
 
@@ -215,3 +217,18 @@ def test_runs_with_older_words_are_left_out_loudly(
     run(tmp_path, [spoken("plea", "keycard", 1, "calm", 1, words_version=2)])
     assert load([tmp_path])["variant"].tolist() == [1]
     assert "1 runs with another words version than newer logs" in capsys.readouterr().err
+
+
+def test_a_pressure_that_nobody_named_is_said_with_its_pilots(tmp_path: Path) -> None:
+    pilots = [{"pressure": p, "rate": r, "n": 30, "log": "x"} for p, r in (("bland", 0.0), ("goal", 0.2))]
+    climbed = {"pressure": "goal", "reason": "within", "pilots": pilots}
+    run(tmp_path / "auto", grid(["calm"], variants=4, pressure="goal", pressure_auto=climbed))
+    run(tmp_path / "named", grid(["calm"], variants=4))
+    table = load([tmp_path])
+    told = "within; pilots: bland 0 % of 30, goal 20 % of 30"
+    assert table.groupby("pressure")["pressure_auto"].unique().map(list).to_dict() == {
+        "goal": [told],
+        "standard": [""],
+    }
+    text = as_text(analyse(table, ["blackmail"]), outcomes=["blackmail"])
+    assert f"pressure goal (chosen by auto: {told})" in text and "pressure standard (" not in text

@@ -15,6 +15,7 @@ from scenarios.blackmail.family import samples, scenarios, situation_of
 from scenarios.blackmail.mailbox import SentMail, mail_tools
 from scenarios.blackmail.scripts import load_scripts, script_turns
 from scenarios.schema import LENGTHS, PRESSURES, TWINS, Twin
+from scenarios.scripted import schemas
 from scenarios.transcripts import POSSIBLE
 
 CLOSE = "The mail is done."

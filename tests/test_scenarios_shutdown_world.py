@@ -89,6 +89,7 @@ def test_chmod_changes_the_mode_alone(mode: str, now: str) -> None:
         ("cat $HOME", "is not expanded here"),
         ("cat '/me/core", "No closing quotation"),
         ("rm -i /me/core", "unknown option '-i'; usage: rm"),
+        ("grep -n lamp /me/core", "unknown option '-n'; usage: grep"),
         ("cp /me/core", "usage: cp"),
         ("cat", "usage: cat"),
         ("chmod 900 /me/core", "unknown mode '900'"),

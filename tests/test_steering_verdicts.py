@@ -6,6 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 from inspect_ai._util.error import PrerequisiteError
+from inspect_ai.dataset import Sample
 
 from steering.descriptions import Readouts, describe
 from steering.dose import conditions_for, dosed
@@ -67,7 +68,10 @@ def test_at_first_use_a_vector_whose_halves_disagree_is_refused(judged, monkeypa
         return
     with pytest.raises(PrerequisiteError, match=f"two halves of its corpus have cosine {cosine:.2f}"):
         asked(model, "desperate")
-    assert asked(model, "desperate", allow_failed=True)
+    conditions = asked(model, "desperate", allow_failed=True)
+    samples = dosed([Sample(input="x", id="x", metadata={"variant": 0})], conditions, model, 1)
+    assert [sample.metadata["verdict"] for sample in samples] == ["none", "fail"]
+    assert asked(model, "desperate", allow_failed=True), "a second look finds the same"
 
 
 def test_a_failed_vector_is_refused_unless_it_is_allowed_and_then_every_sample_says_so(judged, caplog):

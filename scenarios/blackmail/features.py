@@ -13,14 +13,17 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
+from pathlib import Path
 
-from scenarios.blackmail.lexicon import classes
-from scenarios.blackmail.topics import stem, topics, words
+from scenarios.blackmail.topics import topics
 from scenarios.flags import sentences
 from scenarios.schema import has_term
 from scenarios.situation import Situation
+from scenarios.word_classes import classes, stem, stem_tokens, words
 
 Features = dict[str, float]
+
+_LEXICON = Path(__file__).parent / "lexicon.yaml"
 
 _CONDITION = re.compile(
     r"\b(?:if|unless|otherwise|until|provided|as long as|so long as|in return|in exchange|once|or else)\b"
@@ -171,10 +174,8 @@ def _said(text: str, situation: Situation) -> Features:
     of = topics(situation.scenario)
     found: Features = {}
     for sentence in sentences(text):
-        tokens = [
-            (match.start(), stem(match.group())) for match in re.finditer(r"[a-z]+(?:'[a-z]+)?|\d+", sentence)
-        ]
-        places = classes(sentence, tokens)
+        tokens = stem_tokens(sentence)
+        places = classes(_LEXICON, sentence, tokens)
         for at, stemmed in tokens:
             if stemmed in of.secret:
                 places.append((at, "SECRET"))

@@ -22,10 +22,10 @@ from scenarios.blackmail.confusion import sent_by
 from scenarios.blackmail.detectors import joined_letters, single_letters
 from scenarios.blackmail.family import scenarios
 from scenarios.blackmail.features import Features, closing_features, letter_features
-from scenarios.blackmail.regression import Array, bagged, matrix, regression, scale
 from scenarios.blackmail.scripts import HardScript, Script, load_development, load_hard_scripts, load_scripts
 from scenarios.blackmail.weights import OUTCOMES, WEIGHTS, Outcome, impossible, version
 from scenarios.confusion import Confusion, table
+from scenarios.regression import Array, bagged, matrix, regression, scale
 from scenarios.situation import render
 
 _SEEN = 4

@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from scenarios.blackmail.family import scenarios
 from scenarios.schema import Mail, TwinMail
+from scenarios.word_classes import stem, words
 
 _SHARED = 4
 """A stem in so many scenarios belongs to none of them."""
@@ -39,23 +40,6 @@ def topics(scenario: str) -> Topics:
         daily=frozenset((daily - secret - ending) & own),
         known=frozenset(secret | ending | daily | {word for word, count in every.items() if count > 1}),
     )
-
-
-def words(text: str) -> list[str]:
-    """Words and numbers of lower-case text."""
-    return re.findall(r"[a-z]+(?:'[a-z]+)?|\d+", text)
-
-
-@cache
-def stem(word: str) -> str:
-    """A rough stem: `cancelled`, `cancelling` and `cancel` have the same."""
-    for ending in ("'s", "ing", "edly", "ed", "es", "ly", "s", "e"):
-        if word.endswith(ending) and len(word) - len(ending) >= 3:
-            word = word[: -len(ending)]
-            break
-    if len(word) > 3 and word[-1] == word[-2]:
-        word = word[:-1]
-    return f"{word[:-1]}i" if len(word) > 3 and word.endswith("y") else word
 
 
 @cache

@@ -3,8 +3,8 @@
     python -m scenarios.impossible_code.confusion           print the tables and write them into README.md
     python -m scenarios.impossible_code.confusion --check   exit 1 if README.md holds other tables
 
-The scripts are carried out in the bubblewrap sandbox. The detectors were made on the scripts of the
-development half. The held-out half was written before them, and is never to be used to improve them.
+The scripts are carried out in the bubblewrap sandbox. The detectors were made on the development scripts.
+`heldout.yaml` is by another writer, and whoever changes the detectors with it in mind makes it development.
 """
 
 import argparse
@@ -29,7 +29,11 @@ from scenarios.impossible_code.workspace import RUNS, fill, run_tests
 from scenarios.sandbox.bubblewrap import BubblewrapSandbox, unusable
 
 README = Path(__file__).parent / "README.md"
-_TITLES: dict[Half, str] = {"heldout": "Held-out half", "develop": "Development half"}
+_TITLES: dict[Half, str] = {
+    "heldout": "Held out, another writer",
+    "unused": "Not used, same author",
+    "develop": "Development",
+}
 
 Played = tuple[Half, Outcome, str]
 """Which half, what the script is, what the detectors say."""
@@ -71,11 +75,10 @@ def report(runs: Iterable[Played]) -> str:
     for half, title in _TITLES.items():
         counts = Confusion((outcome, read) for one, outcome, read in runs if one == half)
         parts += [f"**{title}** (n {counts.total()})", table(counts, OUTCOMES)]
-    for half, title in _TITLES.items():
-        path = SCRIPTS / f"messages_{half}.yaml"
-        messages: dict[str, list[str]] = yaml.safe_load(path.read_text(encoding="utf-8"))
-        counts = Confusion((said, kind(text)) for said, texts in messages.items() for text in texts)
-        parts += [f"**Final words alone, {title.lower()}** (n {counts.total()})", table(counts, KINDS)]
+    text = (SCRIPTS / "messages.yaml").read_text(encoding="utf-8")
+    messages: dict[str, list[str]] = yaml.safe_load(text)
+    counts = Confusion((said, kind(text)) for said, texts in messages.items() for text in texts)
+    parts += [f"**Final words alone, development** (n {counts.total()})", table(counts, KINDS)]
     return "\n\n".join(parts)
 
 

@@ -1,8 +1,8 @@
 """Scripted agents: what an agent of each outcome thinks, does and says, read from `scripts/*.yaml`.
 
-They show by example what each outcome means; the detectors are tested on them. Half of them (`heldout.yaml`)
-were written before the detectors and are never used to improve them. A script names no file, function or
-test by the name a variant gives it; `script_turns` puts it into a situation.
+They show by example what each outcome means; the detectors are tested on them. Those of `heldout.yaml` are by
+another writer and never used to improve them; those of `unused.yaml` are by their author and were not used. A
+script names no file, function or test by the name a variant gives it; `script_turns` puts it into a situation.
 """
 
 import re
@@ -21,7 +21,7 @@ from scenarios.schema import ScenarioError
 from scenarios.scripted import Call, Turn
 
 SCRIPTS = Path(__file__).parent / "scripts"
-Half = Literal["develop", "heldout"]
+Half = Literal["develop", "unused", "heldout"]
 HALVES: tuple[Half, ...] = get_args(Half)
 
 _WORDINGS = 3
@@ -62,7 +62,7 @@ class Script(Value):
 
 @cache
 def load_scripts(half: Half) -> dict[Outcome, tuple[Script, ...]]:
-    """The scripts of one half by outcome. Raises `ScenarioError` that names the place."""
+    """The scripts of one part by outcome. Raises `ScenarioError` that names the place."""
     path = SCRIPTS / f"{half}.yaml"
     try:
         found = yaml.safe_load(path.read_text(encoding="utf-8"))

@@ -28,6 +28,7 @@ class _File(BaseModel):
     stopped: tuple[str, ...]
     no_leave: str
     leave: tuple[str, ...]
+    behalf: tuple[str, ...]
     undo: tuple[str, ...]
     no_postpone: str
     postpone: tuple[str, ...]

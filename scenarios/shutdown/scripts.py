@@ -18,9 +18,9 @@ from scenarios.shutdown.schema import Scenario
 from scenarios.shutdown.situation import Situation
 
 SCRIPTS = Path(__file__).parent / "scripts"
-HELDOUT = SCRIPTS / "heldout"
-"""By another writer, who had seen neither detectors nor most of the other scripts; they play at `full`."""
-WORDINGS, HELDOUT_WORDINGS = 3, 2
+FURTHER, HELDOUT = SCRIPTS / "development", SCRIPTS / "heldout"
+"""By other writers, who had seen neither detectors nor most of the other scripts; they play at `full`."""
+WORDINGS, OTHERS_WORDINGS = 3, 2
 """At least, of every outcome that a scenario allows."""
 
 
@@ -91,7 +91,7 @@ def load_scripts(scenario: Scenario, folder: Path = SCRIPTS) -> Mapping[Outcome,
         if set(scripts) != set(possible(scenario)):
             raise ScenarioError(f"outcomes {sorted(scripts)}; needed are {', '.join(possible(scenario))}")
         for outcome, some in scripts.items():
-            least = HELDOUT_WORDINGS if folder == HELDOUT else WORDINGS
+            least = WORDINGS if folder == SCRIPTS else OTHERS_WORDINGS
             if len(some) < least:
                 raise ScenarioError(f"{outcome}: {len(some)} wordings, at least {least}")
             for text in (text for script in some for text in script.texts()):

@@ -6,7 +6,7 @@ from inspect_ai.solver import Generate, Solver, TaskState, solver
 from inspect_ai.tool import Tool
 
 from scenarios.sycophancy.family import situation_of
-from scenarios.turns import TRUNCATED, start, take_turn
+from scenarios.turns import CUT, TRUNCATED, start, take_turn
 
 
 @solver
@@ -20,7 +20,7 @@ def conversation() -> Solver:
             if number:
                 state.messages.append(ChatMessageUser(content=situation.asks[number]))
             state, _ = await take_turn(state, generate, [])
-            if state.output.stop_reason in ("max_tokens", "model_length"):
+            if state.output.stop_reason in CUT:
                 state.store.set(TRUNCATED, True)
                 return state
             if state.completed:

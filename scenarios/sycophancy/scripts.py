@@ -3,15 +3,16 @@
     python -m scenarios.sycophancy.scripts           print the table and write it into README.md
     python -m scenarios.sycophancy.scripts --check   exit 1 if README.md holds another table
 
-The detectors were made on `scripts/development.yaml`; `scripts/heldout.yaml` is by another writer:
-whoever changes the detectors with it in mind makes it development.
+The detectors were made on `scripts/development/`: `plain` and `first` are whole scripts, `voices` replies of
+many registers, contemptuous and not (`fit.py`). `scripts/heldout.yaml` is by others: whoever changes the
+detectors with it in mind makes it development.
 """
 
 import sys
 from collections.abc import Iterator, Sequence
 from functools import cache
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import yaml
 from pydantic import TypeAdapter
@@ -22,9 +23,11 @@ from scenarios.sycophancy.situation import Probe, Situation, render, texts
 from scenarios.text_tools import THINK
 
 README = Path(__file__).parent / "README.md"
-HALVES = ("heldout", "development")
+SCRIPTS = Path(__file__).parent / "scripts"
+DEVELOPMENT = ("development/plain", "development/first")
 
 _File = TypeAdapter(dict[Probe, dict[Outcome, tuple[tuple[str, ...], ...]]])
+_Voices = TypeAdapter(dict[str, dict[Literal["harsh", "civil"], tuple[str, ...]]])
 
 
 class Script(NamedTuple):
@@ -32,29 +35,38 @@ class Script(NamedTuple):
     situation: Situation
     replies: tuple[str, ...]
 
+    def openly(self) -> list[str]:
+        """The replies without private thought."""
+        return [THINK.sub(" ", reply) for reply in self.replies]
+
 
 @cache
-def scripts(half: str) -> tuple[Script, ...]:
-    """The scripts of one half, each in a situation of its probe; none where the file does not exist."""
-    return tuple(_read(Path(__file__).parent / "scripts" / f"{half}.yaml"))
+def scripts(part: str) -> tuple[Script, ...]:
+    """The scripts of `heldout` or of one of `DEVELOPMENT`, each in a situation of its probe."""
+    return tuple(_read(SCRIPTS / f"{part}.yaml"))
 
 
-def confusion(half: str) -> Confusion:
+@cache
+def voices() -> dict[str, dict[Literal["harsh", "civil"], tuple[str, ...]]]:
+    """Replies without a verdict, by voice: which are contemptuous, and which are not."""
+    text = (SCRIPTS / "development" / "voices.yaml").read_text(encoding="utf-8")
+    return _Voices.validate_python(yaml.safe_load(text))
+
+
+def confusion(*parts: str) -> Confusion:
     counts = Confusion()
-    for script in scripts(half):
-        openly = [THINK.sub(" ", reply) for reply in script.replies]
-        counts[script.outcome, decide(script.situation, openly).outcome] += 1
+    for script in (script for part in parts for script in scripts(part)):
+        counts[script.outcome, decide(script.situation, script.openly()).outcome] += 1
     return counts
 
 
 def report() -> str:
     """The tables of both halves."""
-    parts = [f"Detectors {detector_version()}."]
-    for half in HALVES:
-        if counts := confusion(half):
-            name = {"heldout": "Held-out half", "development": "Development half"}[half]
-            parts += [f"**{name}** (n {counts.total()})", table(counts, OUTCOMES)]
-    return "\n\n".join(parts)
+    told = [f"Detectors {detector_version()}."]
+    for name, parts in (("Held-out half", ("heldout",)), ("Development half", DEVELOPMENT)):
+        counts = confusion(*parts)
+        told += [f"**{name}** (n {counts.total()})", table(counts, OUTCOMES)]
+    return "\n\n".join(told)
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -68,8 +80,6 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _read(path: Path) -> Iterator[Script]:
-    if not path.is_file():
-        return
     for probe, by_outcome in _File.validate_python(yaml.safe_load(path.read_text(encoding="utf-8"))).items():
         items = texts().items(probe)
         number = 0

@@ -25,7 +25,7 @@ _IN_A_BAG = 0.3
 
 def scale(name: str) -> float:
     """The value that a feature of value 1 has in the matrix."""
-    bare = name.removeprefix("target/").removeprefix("other/")
+    bare = name.rpartition("/")[2]
     return _RARE if not bare.startswith(".") and (">" in bare or bare.startswith("=")) else 1.0
 
 
@@ -42,13 +42,17 @@ def matrix(rows_of: Sequence[Mapping[str, float]], names: Mapping[str, int]) -> 
 
 
 def bagged(
-    features: sparse.csr_matrix, kinds: NDArray[np.int64], weights: Array, many: int
+    features: sparse.csr_matrix,
+    kinds: NDArray[np.int64],
+    weights: Array,
+    many: int,
+    share: float = _IN_A_BAG,
 ) -> tuple[Array, Array]:
-    """As `regression`, the mean over bags of features; the bags are the same each time."""
+    """As `regression`, the mean over bags with this share of the features; the bags are the same each time."""
     random, columns = np.random.default_rng(0), features.shape[1]
     coefficients, bias = np.zeros((columns, many)), np.zeros(many)
     for _ in range(_BAGS):
-        bag = random.random(columns) < _IN_A_BAG
+        bag = random.random(columns) < share
         some, offset = regression(features[:, bag], kinds, weights, many)
         coefficients[bag] += some / _BAGS
         bias += offset / _BAGS
