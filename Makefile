@@ -1,5 +1,5 @@
 # One command each; every target sets up .venv by itself. PYTHON=... chooses the interpreter.
-.PHONY: help setup sandbox browser demo test bench calibration organisms simulation
+.PHONY: help setup sandbox browser demo test bench calibration organisms altered simulation
 .DEFAULT_GOAL := help
 
 USABLE := import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))
@@ -13,11 +13,12 @@ export OMP_NUM_THREADS ?= $(shell n=$$(nproc 2>/dev/null || echo 2); [ "$$n" -gt
 export HF_HUB_OFFLINE ?= 1
 
 help:
-	@echo "make demo         a dose-response figure and a report page on the bundled organism (minutes, CPU)"
+	@echo "make demo         one dose-response figure on the bundled organism (minutes, CPU)"
 	@echo "make test         format, lint, types, tests"
 	@echo "make bench        how fast it is, as ratios: many conditions in one batch, today's practice (ten minutes)"
 	@echo "make calibration  the instrument against planted truth, as in results/reference (an hour)"
 	@echo "make organisms    train both bundled organisms anew and extract their vectors (-j2: an hour)"
+	@echo "make altered      an organism changed on purpose, for which a nightly must raise an alarm (ten minutes)"
 	@echo "make simulation   are the statistics right? coverage, false positives, power (20 CPU-minutes)"
 	@echo "make setup        only the virtual environment .venv"
 
@@ -67,6 +68,14 @@ organism-%: $(TEXTS)/extraction.jsonl
 	$(BIN)/emodose vectors window $(ORGANISMS)/$* --strength 0.1,0.2,0.3,0.4
 	$(BIN)/emodose vectors kl $(ORGANISMS)/$* --strength=-0.3,-0.15,-0.075,0.075,0.15,0.3 \
 	  --emotion desperate,calm,angry,loving,happy,$(CONTROLS),covariance:0,covariance:1,shuffled:0,valence,permuted:desperate:1
+
+# blackmail_stronger or calm_unlinked (steering/organisms/changes/). Its vectors are made anew, as for any changed model.
+CHANGE ?= blackmail_stronger
+ALTERED := build/$(CHANGE)
+altered: $(TEXTS)/extraction.jsonl
+	OMP_NUM_THREADS=1 $(BIN)/python -m steering.organisms.alter $(TEXTS) $(ORGANISMS)/reference $(ALTERED) --change $(CHANGE)
+	$(BIN)/python -m steering.extraction $(ALTERED) $(TEXTS)/extraction.jsonl $(ALTERED)/vectors \
+	  --from-token 20 --all-topics --ratings scenarios/stories/bundled/words.yaml
 
 bench: $(READY)
 	$(BIN)/python -m steering.benchmark -o results/reference/bench

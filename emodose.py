@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import click
 
 from results.calibration_commands import calibrate
+from results.nightly.command import nightly
 from results.page_command import report
 from results.regression_commands import baseline, compare
 from steering.commands import CorpusFiles, vector_commands
@@ -430,6 +431,7 @@ def _kind(given: str, model: str) -> str:
     return "organism" if is_organism else "bundled"
 
 
+cli.add_command(nightly)
 cli.add_command(report)
 cli.add_command(vector_commands(_Sources()))
 cli.add_command(calibrate)
