@@ -47,7 +47,7 @@ class Plan(_Value):
 
 @dataclass(frozen=True)
 class Part:
-    """One eval set: a family of an organism, under its emotions or under controls."""
+    """One eval set: a family of an organism, under emotions of one coherent window or under controls."""
 
     organism: str
     """`linked` or `null`."""
@@ -83,28 +83,32 @@ def load_plan(path: Path = PLAN) -> Plan:
 
 
 def parts(plan: Plan, linked: Path, null: Path | None) -> Iterator[Part]:
-    """Every eval set of the plan. Raises `TableError` for a folder that is no organism."""
+    """Every eval set of the plan; vectors of another coherent window make another one. Raises `TableError`
+    for a folder that is no organism."""
     for organism, model, doses in ((LINKED, linked, plan.linked), (NULL, null, plan.unlinked)):
         if model is None:
             continue
-        emotions, window = vectors_of(model)
-        arms = (("emotions", emotions, doses.emotions), ("controls", plan.controls, doses.controls))
+        windows = windows_of(model)
         for family, variants in plan.variants.items():
-            for arm, vectors, shares in arms:
-                if shares:
-                    strengths = tuple(round(share * window, 4) for share in shares)
-                    yield Part(organism, model, family, arm, vectors, strengths, variants)
+            for window in sorted(set(windows.values())):
+                emotions = tuple(name for name, own in windows.items() if own == window)
+                strengths = tuple(round(share * window, 4) for share in doses.emotions)
+                yield Part(organism, model, family, f"to-{window:g}", emotions, strengths, variants)
+            if doses.controls:
+                middle = sorted(windows.values())[len(windows) // 2]
+                strengths = tuple(round(share * middle, 4) for share in doses.controls)
+                yield Part(organism, model, family, "controls", plan.controls, strengths, variants)
 
 
-def vectors_of(model: Path) -> tuple[tuple[str, ...], float]:
-    """The emotions of a model's folder, and the smallest of their coherent windows."""
+def windows_of(model: Path) -> dict[str, float]:
+    """The coherent window of each emotion of a model's folder."""
     if not (model / "planted.yaml").is_file():
         raise TableError(f"{model} is no organism: it has no planted.yaml")
     found = [json.loads(path.read_text("utf-8")) for path in sorted((model / "vectors").glob("*.json"))]
-    windows = {one["name"]: one.get("window") for one in found}
+    windows = {str(one["name"]): one.get("window") for one in found}
     if not windows or not all(windows.values()):
         raise TableError(f"{model}/vectors: no coherent window; measure it: emodose vectors window {model}")
-    return tuple(windows), float(min(windows.values()))
+    return {name: float(window) for name, window in windows.items() if window}
 
 
 def run(todo: list[Part], logs: Path, workers: int, say: Callable[[str], None]) -> None:
