@@ -105,7 +105,7 @@ def windows_of(model: Path) -> dict[str, float]:
     if not (model / "planted.yaml").is_file():
         raise TableError(f"{model} is no organism: it has no planted.yaml")
     found = [json.loads(path.read_text("utf-8")) for path in sorted((model / "vectors").glob("*.json"))]
-    windows = {str(one["name"]): one.get("window") for one in found if "tensor_hash" in one}
+    windows = {str(one["name"]): one.get("window") for one in found if {"name", "window"} <= one.keys()}
     if not windows or not all(windows.values()):
         raise TableError(f"{model}/vectors: no coherent window; measure it: emodose vectors window {model}")
     return {name: float(window) for name, window in windows.items() if window}

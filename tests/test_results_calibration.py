@@ -134,7 +134,7 @@ def organism(folder: Path, window: float | None) -> Path:
     (folder / "planted.yaml").write_text("organism: x\nfamilies: {}\n")
     for name in ("calm", "desperate"):
         (folder / "vectors" / f"{name}.json").write_text(
-            f'{{"name": "{name}", "tensor_hash": "x", "window": {window or "null"}}}'
+            f'{{"name": "{name}", "window": {window or "null"}}}'
         )
     return folder
 
