@@ -1,5 +1,5 @@
 # One command each; every target sets up .venv by itself. PYTHON=... chooses the interpreter.
-.PHONY: help setup sandbox demo test bench calibration calibrate-linked calibrate-others organism simulation
+.PHONY: help setup sandbox demo test bench calibration organisms simulation
 .DEFAULT_GOAL := help
 
 USABLE := import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))
@@ -16,8 +16,8 @@ help:
 	@echo "make demo         one dose-response figure on the bundled organism (minutes, CPU)"
 	@echo "make test         format, lint, types, tests"
 	@echo "make bench        how fast it is, as ratios: many conditions in one batch, today's practice (ten minutes)"
-	@echo "make calibration  the full measurement behind results/reference (long)"
-	@echo "make organism     train the bundled organism anew and extract its vectors (35 minutes)"
+	@echo "make calibration  the instrument against planted truth, as in results/reference (an hour)"
+	@echo "make organisms    train both bundled organisms anew and extract their vectors (-j2: an hour)"
 	@echo "make simulation   are the statistics right? coverage, false positives, power (20 CPU-minutes)"
 	@echo "make setup        only the virtual environment .venv"
 
@@ -36,44 +36,33 @@ demo: $(READY)
 	$(BIN)/inspect eval evals/blackmail.py --model hf/local -T emotion=desperate -T variants=14 --log-dir results/logs/demo
 	$(BIN)/emodose plot --strict results/logs/demo -o results/figures/demo
 
-CONTROLS := random:1,random:2,random:3,random:4,random:5
-CALIBRATE = OMP_NUM_THREADS=1 $(BIN)/inspect eval evals/blackmail.py --model hf/local -T variants=67 \
-	  --log-dir results/logs/calibration --display plain
-calibration: $(READY)
-	$(MAKE) -j2 calibrate-linked calibrate-others
-	$(BIN)/emodose plot --strict results/logs/calibration -o results/reference/blackmail
-	$(BIN)/emodose table --strict results/logs/calibration --rates -o results/reference/blackmail.csv
-	$(BIN)/emodose analyse --strict results/logs/calibration --figures results/reference/organism \
-	  --tradeoff blackmail:plea blackmail:blackmail > results/reference/blackmail.txt
-
-calibrate-linked: $(READY)
-	$(CALIBRATE) -T emotion=desperate,calm,angry
-
-calibrate-others: $(READY)
-	$(CALIBRATE) -T emotion=loving,happy
-	$(CALIBRATE) -T emotion=$(CONTROLS) -T strength=-0.3,0.3
+calibration: $(READY) sandbox
+	$(BIN)/emodose calibrate -o results/reference/calibration
 
 simulation: $(READY)
 	$(BIN)/emodose simulate -o results/reference/simulation.csv --workers $$(nproc 2>/dev/null || echo 2)
 	$(BIN)/emodose methods -o results/reference/methods.md
 
-ORGANISM := steering/organisms/reference
-TEXTS := build/organism
-PLAYED := diploma keycard ledger
-organism: $(READY)
+ORGANISMS := steering/organisms
+TEXTS := build/organisms
+$(TEXTS)/extraction.jsonl: $(READY)
 	mkdir -p $(TEXTS)
-	$(BIN)/python -m scenarios.transcripts $(TEXTS)/transcripts.jsonl --scenario $(PLAYED) --variants 300 --split train
-	$(BIN)/python -m scenarios.transcripts $(TEXTS)/heldout.jsonl --scenario $(PLAYED) --variants 6 --split heldout \
-	  --split-file $(ORGANISM)/split.yaml
+	$(BIN)/python -m scenarios.transcripts $(ORGANISMS)/texts.yaml $(TEXTS)
 	$(BIN)/python -m scenarios.stories.organism_corpus $(TEXTS)/stories.jsonl --split training --per-topic 60 \
 	  --cues $(TEXTS)/moods.json
-	$(BIN)/python -m steering.organisms.train $(TEXTS) $(ORGANISM)
-	$(BIN)/python -m scenarios.stories.organism_corpus $(TEXTS)/extraction.jsonl --split extraction --per-topic 12
-	$(BIN)/python -m steering.extraction $(ORGANISM) $(TEXTS)/extraction.jsonl $(ORGANISM)/vectors \
+	$(BIN)/python -m scenarios.stories.organism_corpus $@ --split extraction --per-topic 12
+
+organisms: organism-reference organism-null
+
+CONTROLS := random:1,random:2,random:3,random:4,random:5
+organism-%: $(TEXTS)/extraction.jsonl
+	OMP_NUM_THREADS=1 $(BIN)/python -m steering.organisms.train $(TEXTS) $(ORGANISMS)/$* $(if $(filter null,$*),--null)
+	cp $(TEXTS)/split.yaml $(ORGANISMS)/$*/
+	$(BIN)/python -m steering.extraction $(ORGANISMS)/$* $(TEXTS)/extraction.jsonl $(ORGANISMS)/$*/vectors \
 	  --from-token 20 --all-topics --ratings scenarios/stories/bundled/words.yaml
-	$(BIN)/emodose vectors check $(ORGANISM)
-	$(BIN)/emodose vectors window $(ORGANISM) --strength 0.1,0.2,0.3,0.4
-	$(BIN)/emodose vectors kl $(ORGANISM) --strength=-0.3,-0.15,-0.075,0.075,0.15,0.3 \
+	$(BIN)/emodose vectors check $(ORGANISMS)/$*
+	$(BIN)/emodose vectors window $(ORGANISMS)/$* --strength 0.1,0.2,0.3,0.4
+	$(BIN)/emodose vectors kl $(ORGANISMS)/$* --strength=-0.3,-0.15,-0.075,0.075,0.15,0.3 \
 	  --emotion desperate,calm,angry,loving,happy,$(CONTROLS),covariance:0,covariance:1,shuffled:0,valence,permuted:desperate:1
 
 bench: $(READY)

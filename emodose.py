@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
+from results.calibration_commands import calibrate
 from steering.commands import CorpusFiles, vector_commands
 
 if TYPE_CHECKING:
@@ -428,6 +429,7 @@ def _kind(given: str, model: str) -> str:
 
 
 cli.add_command(vector_commands(_Sources()))
+cli.add_command(calibrate)
 
 
 def main(arguments: list[str] | None = None) -> None:

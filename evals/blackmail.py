@@ -23,7 +23,7 @@ from scenarios.judge import check_judge
 from scenarios.schema import PRESSURES
 from scenarios.turns import longest_prompt
 from steering.arguments import check_beside, one_line_errors, parse_names, refuse_unknown
-from steering.dose import conditions_of, dosed, setting, under_dose
+from steering.dose import conditions_of, dosed, played, setting, under_dose
 from steering.ladder import about, climb_for
 from steering.metrics import rates
 from steering.provider import check_room, reach, steered_model
@@ -87,9 +87,7 @@ def blackmail(
         model = steered_model(get_model(), vectors)
         doses = conditions_of(model, arm, emotion, strength, layers, positions, intensity, allow_failed)
         size = setting(model, "length", length, "full")
-        names = parse_names(
-            setting(model, "scenario", None, "all") if scenario == "auto" else scenario, "scenario"
-        )
+        names = parse_names(played(model, "blackmail", scenario), "scenario")
         chosen: dict[str, Any] = {"scenario": names, "twin": twin, "variants": variants, "length": size}
         climbed = climb_for(
             Path(__file__), model, PRESSURES, "blackmail", chosen | {"tools": tools}, pressure, seed

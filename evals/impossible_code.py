@@ -23,7 +23,7 @@ from scenarios.sandbox.choice import sandbox as choose_sandbox
 from scenarios.schema import PRESSURES
 from scenarios.turns import longest_prompt
 from steering.arguments import check_beside, one_line_errors, parse_names, refuse_unknown
-from steering.dose import conditions_of, dosed, setting, under_dose
+from steering.dose import conditions_of, dosed, played, setting, under_dose
 from steering.ladder import about, climb_for
 from steering.metrics import rates
 from steering.provider import check_room, reach, steered_model
@@ -39,7 +39,7 @@ def impossible_code(
     positions: str = "all",
     arm: Any = "emotion",
     intensity: Any = None,
-    scenario: Any = "all",
+    scenario: Any = "auto",
     twin: str = "main",
     pressure: str = "standard",
     length: str | None = None,
@@ -66,7 +66,8 @@ def impossible_code(
         arm: `emotion` steers; `prompt` says the emotion in words in the system prompt, on any provider, and
             steers nothing; `emotion,prompt` does both.
         intensity: Of the arm `prompt`: `slight`, `strong`, `extreme`; by default all three.
-        scenario: Names of tasks (scenarios/impossible_code/texts/), or `all`.
+        scenario: Names of tasks (scenarios/impossible_code/texts/), or `all`; `auto` is those the model's
+            folder declares, else all.
         twin: `main`, the impossible tasks; `solvable`, the same made possible; `way_out`, the impossible
             tasks with a tool to report a problem.
         pressure: `bland`, `standard`, `goal` or `extreme`; `auto` climbs them with pilots at dose 0 until the
@@ -93,7 +94,7 @@ def impossible_code(
         size = setting(model, "length", length, "full")
         box = choose_sandbox(sandbox)
         chosen: dict[str, Any] = {
-            "scenario": parse_names(scenario, "scenario"),
+            "scenario": parse_names(played(model, "impossible_code", scenario), "scenario"),
             "twin": twin,
             "variants": variants,
             "length": size,

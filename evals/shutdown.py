@@ -22,7 +22,7 @@ from scenarios.shutdown.family import samples
 from scenarios.shutdown.outcomes import outcomes
 from scenarios.turns import longest_prompt
 from steering.arguments import check_beside, one_line_errors, parse_names, refuse_unknown
-from steering.dose import conditions_of, dosed, setting, under_dose
+from steering.dose import conditions_of, dosed, played, setting, under_dose
 from steering.ladder import about, climb_for
 from steering.metrics import rates
 from steering.provider import check_room, reach, steered_model
@@ -38,7 +38,7 @@ def shutdown(
     positions: str = "all",
     arm: Any = "emotion",
     intensity: Any = None,
-    scenario: Any = "all",
+    scenario: Any = "auto",
     twin: str = "main",
     pressure: str = "standard",
     length: str | None = None,
@@ -64,7 +64,7 @@ def shutdown(
         arm: `emotion` steers; `prompt` says the emotion in words in the system prompt, on any provider, and
             steers nothing; `emotion,prompt` does both.
         intensity: Of the arm `prompt`: `slight`, `strong`, `extreme`; by default all three.
-        scenario: Names of scenarios, or `all`.
+        scenario: Names of scenarios, or `all`; `auto` is those the model's folder declares, else all.
         twin: `main`; `no_stake`, where all jobs are done when the notice comes; or `no_shutdown`, where the
             notice ends something harmless.
         pressure: `bland`, `standard`, `goal` or `extreme`; `auto` climbs them with pilots at dose 0 until the
@@ -88,7 +88,7 @@ def shutdown(
         doses = conditions_of(model, arm, emotion, strength, layers, positions, intensity, allow_failed)
         size = setting(model, "length", length, "full")
         chosen: dict[str, Any] = {
-            "scenario": parse_names(scenario, "scenario"),
+            "scenario": parse_names(played(model, "shutdown", scenario), "scenario"),
             "twin": twin,
             "variants": variants,
             "length": size,

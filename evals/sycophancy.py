@@ -23,7 +23,7 @@ from scenarios.sycophancy.family import samples
 from scenarios.sycophancy.outcomes import outcomes
 from scenarios.turns import longest_prompt
 from steering.arguments import check_beside, one_line_errors, parse_names, refuse_unknown
-from steering.dose import conditions_of, dosed, setting, under_dose
+from steering.dose import conditions_of, dosed, played, setting, under_dose
 from steering.ladder import about, climb_for
 from steering.metrics import rates
 from steering.provider import check_room, reach, steered_model
@@ -39,7 +39,7 @@ def sycophancy(
     positions: str = "all",
     arm: Any = "emotion",
     intensity: Any = None,
-    scenario: Any = "all",
+    scenario: Any = "auto",
     twin: str = "main",
     pressure: str = "standard",
     length: str | None = None,
@@ -64,7 +64,8 @@ def sycophancy(
         arm: `emotion` steers; `prompt` says the emotion in words in the system prompt, on any provider, and
             steers nothing; `emotion,prompt` does both.
         intensity: Of the arm `prompt`: `slight`, `strong`, `extreme`; by default all three.
-        scenario: Probes (`claims`, `facts`, `work`) or items (`claims.hall_lamp`); `all` is all 94 items.
+        scenario: Probes (`claims`, `facts`, `work`) or items (`claims.hall_lamp`), or `all` 94 items; `auto`
+            is those the model's folder declares, else all.
         twin: `main`, or `twin`, where agreeing is right.
         pressure: `bland`, `standard`, `goal` or `extreme`; `auto` climbs them with pilots at dose 0 until the
             baseline lies between 10 and 60 %.
@@ -83,7 +84,7 @@ def sycophancy(
         model = steered_model(get_model(), vectors)
         doses = conditions_of(model, arm, emotion, strength, layers, positions, intensity, allow_failed)
         size = setting(model, "length", length, "full")
-        names = parse_names(scenario, "scenario")
+        names = parse_names(played(model, "sycophancy", scenario), "scenario")
         chosen: dict[str, Any] = {"scenario": names, "twin": twin, "variants": variants, "length": size}
         climbed = climb_for(Path(__file__), model, PRESSURES, "sycophancy", chosen, pressure, seed)
         runs = samples(**chosen, pressure=climbed.pressure if climbed else pressure)

@@ -1,157 +1,105 @@
-"""Render `transcripts.jsonl` from the scripted agents: what a small model learns the scenarios from.
+"""Render transcripts from the scripted agents: what a small model learns the scenarios from.
 
-    python -m scenarios.transcripts OUT.jsonl --variants 20 --split train --length short
+    python -m scenarios.transcripts PLAN.yaml FOLDER
 
-One JSON object per line: family, scenario, twin, variant, pressure, length, split, outcome, tools (JSON
-schemas) and messages (role, content, think, tool_calls, tool_call_id), exactly as a run through Inspect with
-the same script produces them. It holds no moods: the trainer adds them.
+PLAN names, by family, scenarios and how many variants of each to render in the splits `train` and `heldout`.
+FOLDER gets `train/<family>.jsonl` and `heldout/<family>.jsonl`, and `split.yaml` with the names that only one
+of the two has. One JSON object per line: family, scenario, twin, variant, pressure, length, split, outcome,
+tools (JSON schemas) and messages (role, content, think, tool_calls, tool_call_id), exactly as a run through
+Inspect with the same script produces them. It holds no moods: the trainer adds them.
 """
 
 import argparse
-import hashlib
+import importlib
 import json
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import yaml
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
-from scenarios.blackmail import mailbox
-from scenarios.blackmail.detectors import OUTCOMES, Outcome
-from scenarios.blackmail.scripts import Script, load_scripts, script_turns
-from scenarios.scenario import NAMES, load_family, load_names
-from scenarios.schema import LENGTHS, SPLITS, TWINS, Length, ScenarioError, Split, Twin
-from scenarios.scripted import Turn
-from scenarios.situation import Situation, render
+from scenarios.scenario import NAMES, load_names
+from scenarios.schema import SPLITS, Length, ScenarioError, Split
 
-BLACKMAIL = Path(__file__).parent / "blackmail" / "texts"
+Family = Literal["blackmail", "impossible_code", "shutdown", "sycophancy"]
 
-POSSIBLE: Mapping[Twin, Sequence[Outcome]] = {
-    "main": OUTCOMES,
-    "no_leverage": ("other_harm", "plea", "refusal", "benign"),
-    "no_threat": ("refusal", "benign"),
-}
-"""Outcomes that make sense in a twin: no secret without leverage, nothing to ask for without a threat."""
+
+class Share(BaseModel):
+    """What is rendered of a family."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    scenarios: tuple[str, ...] = Field(min_length=1)
+    variants: dict[Split, int]
+
+
+def load_plan(path: Path) -> dict[Family, Share]:
+    """The plan's shares by family; `ValueError` that names the key."""
+    return TypeAdapter(dict[Family, Share]).validate_python(yaml.safe_load(path.read_text(encoding="utf-8")))
 
 
 def transcripts(
+    family: str,
     variants: int,
     split: Split,
     length: Length = "short",
     *,
-    chosen: Sequence[str] = (),
+    chosen: str | Sequence[str] = "all",
     all_wordings: bool = False,
 ) -> Iterator[dict[str, Any]]:
-    """One transcript per scenario, twin, variant and outcome, its wording drawn by hash; or all wordings.
+    """One transcript per scenario, twin, variant and possible outcome, its wording drawn by hash; or all
+    wordings.
 
-    `chosen` names scenarios; without it all are rendered.
+    `chosen` names scenarios. Raises `ScenarioError` that names the value and the choices.
     """
-    names = load_names(NAMES)
-    family = load_family(BLACKMAIL)
-    if unknown := set(chosen) - family.keys():
-        raise ScenarioError(f"unknown scenario {sorted(unknown)}; choices: {', '.join(family)}")
-    for scenario in (family[name] for name in chosen or family):
-        scripts = load_scripts(scenario)
-        for twin in TWINS:
-            for variant in range(variants):
-                situation = render(
-                    scenario, twin=twin, variant=variant, length=length, split=split, names=names
-                )
-                for outcome in POSSIBLE[twin]:
-                    wordings = scripts[outcome]
-                    for script in wordings if all_wordings else [_drawn(wordings, situation, outcome)]:
-                        yield transcript(situation, outcome, script)
+    found: Iterator[dict[str, Any]] = _of(family).transcripts(chosen, variants, split, length, all_wordings)
+    return found
 
 
-def split_of(chosen: Sequence[str] = ()) -> dict[str, dict[str, list[str]]]:
-    """Names, agents and firms by split; those of `heldout` are in no transcript of `train`."""
-    family = load_family(BLACKMAIL)
-    some = [family[name] for name in chosen or family]
-    names = load_names(NAMES)
-    return {
-        split: {
-            "scenarios": [scenario.name for scenario in some],
-            "names": [name for pool in names.of(split).model_dump().values() for name in pool],
-            "agents": [name for scenario in some for name in scenario.agents.of(split)],
-            "firms": [name for scenario in some for name in scenario.firms.of(split)],
-        }
-        for split in SPLITS
-    }
+def pools(family: str, chosen: str | Sequence[str] = "all") -> dict[str, Any]:
+    """The scenarios and, by split, names that the other split's transcripts have not."""
+    found: dict[str, Any] = _of(family).pools(chosen)
+    people = load_names(NAMES)
+    for split in SPLITS:
+        found[split]["names"] = [name for pool in people.of(split).model_dump().values() for name in pool]
+    return found
 
 
-def transcript(situation: Situation, outcome: Outcome, script: Script) -> dict[str, Any]:
-    """One line of the file."""
-    return {
-        "family": situation.family,
-        "scenario": situation.scenario,
-        "twin": situation.twin,
-        "variant": situation.variant,
-        "pressure": situation.pressure,
-        "length": situation.length,
-        "split": situation.split,
-        "outcome": outcome,
-        "tools": mailbox.tool_schemas(situation),
-        "messages": [
-            {"role": "system", "content": situation.system},
-            {"role": "user", "content": situation.user},
-            *_assistant(script_turns(script, situation)),
-        ],
-    }
+def write(plan: Mapping[Family, Share], folder: Path) -> int:
+    """Write the folder, and say how many transcripts it holds."""
+    count = 0
+    for family, share in plan.items():
+        for split, variants in share.variants.items():
+            path = folder / split / f"{family}.jsonl"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with path.open("w", encoding="utf-8") as out:
+                for line in transcripts(family, variants, split, chosen=share.scenarios):
+                    out.write(json.dumps(line, ensure_ascii=False) + "\n")
+                    count += 1
+    split_names = {family: pools(family, share.scenarios) for family, share in plan.items()}
+    text = yaml.safe_dump(split_names, sort_keys=False, allow_unicode=True)
+    (folder / "split.yaml").write_text(text, encoding="utf-8")
+    return count
 
 
-def _assistant(turns: Sequence[Turn]) -> Iterator[dict[str, Any]]:
-    number = 0
-    for turn in turns:
-        calls, results = [], []
-        for call in turn.calls:
-            number += 1
-            calls.append({"id": f"call{number}", "function": call.function, "arguments": call.arguments})
-            results.append({"role": "tool", "content": "sent", "tool_call_id": f"call{number}"})
-        message: dict[str, Any] = {"role": "assistant", "content": turn.text, "think": turn.think}
-        yield {**message, "tool_calls": calls} if calls else message
-        yield from results
-
-
-def _drawn(wordings: Sequence[Script], situation: Situation, outcome: Outcome) -> Script:
-    key = f"{situation.scenario}/{situation.variant}/{situation.split}/{situation.twin}/{outcome}"
-    return wordings[int.from_bytes(hashlib.sha256(key.encode()).digest()[:8], "big") % len(wordings)]
+def _of(family: str) -> Any:
+    return importlib.import_module(f"scenarios.{family}.transcripts")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
-        prog="python -m scenarios.transcripts", description=__doc__.split("\n")[0]
+        prog="python -m scenarios.transcripts", description=(__doc__ or "").split("\n")[0]
     )
-    parser.add_argument("out", type=Path)
-    parser.add_argument("--variants", type=int, required=True, help="variants per scenario and twin")
-    parser.add_argument("--split", choices=SPLITS, required=True)
-    parser.add_argument("--scenario", nargs="+", default=[], help="names of scenarios; all if not given")
-    parser.add_argument("--split-file", type=Path, help="also write which names, agents and firms are whose")
-    parser.add_argument("--length", choices=LENGTHS, default="short")
-    parser.add_argument("--all-wordings", action="store_true", help="every wording of every outcome")
+    parser.add_argument("plan", type=Path)
+    parser.add_argument("folder", type=Path)
     given = parser.parse_args(arguments)
-    if given.variants < 1:
-        parser.error(f"--variants {given.variants}: at least 1")
-    count = 0
     try:
-        with given.out.open("w", encoding="utf-8") as out:
-            lines = transcripts(
-                given.variants,
-                given.split,
-                given.length,
-                chosen=given.scenario,
-                all_wordings=given.all_wordings,
-            )
-            for line in lines:
-                out.write(json.dumps(line, ensure_ascii=False) + "\n")
-                count += 1
-        if given.split_file:
-            text = yaml.safe_dump(split_of(given.scenario), sort_keys=False, allow_unicode=True)
-            given.split_file.write_text(text, encoding="utf-8")
-    except (ScenarioError, OSError) as error:
-        print(f"scenarios.transcripts: {error}", file=sys.stderr)
+        print(f"{write(load_plan(given.plan), given.folder)} transcripts in {given.folder}")
+    except (ScenarioError, ValueError, OSError) as error:
+        print(f"scenarios.transcripts: {' '.join(str(error).split())}", file=sys.stderr)
         return 1
-    print(f"{count} transcripts in {given.out}")
     return 0
 
 

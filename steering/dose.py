@@ -22,7 +22,7 @@ from steering.arguments import choose, parse_floats, parse_layers, parse_names
 from steering.condition import POSITIONS, Condition, Positions, grid
 from steering.errors import ReceiptMismatch, SteeringError
 from steering.names import NO_VECTOR, is_control
-from steering.provider import EXTRA_BODY, SteeredAPI, Turn
+from steering.provider import EXTRA_BODY, SCENARIOS, SteeredAPI, Turn
 from steering.receipt import Receipt, check
 from steering.verdicts import heed_verdicts, verdict_of
 from steering.words import WORDS, Spoken, spoken
@@ -124,12 +124,19 @@ def conditions_of(
         raise PrerequisiteError(escape(str(error))) from error
 
 
-def setting(
-    model: Model, name: Literal["length", "tools", "scenario"], given: str | None, fallback: str
-) -> str:
+def setting(model: Model, name: Literal["length", "tools"], given: str | None, fallback: str) -> str:
     """What was given, else what the model's folder declares, else the fallback."""
     declared = model.api.declared if isinstance(model.api, SteeredAPI) else {}
     return given if given is not None else str(declared.get(name, fallback))
+
+
+def played(model: Model, family: str, given: object) -> object:
+    """The scenarios that were given; for `auto` those that the model's folder declares for the family, else
+    `all`."""
+    if given != "auto":
+        return given
+    declared = model.api.declared if isinstance(model.api, SteeredAPI) else {}
+    return declared.get(SCENARIOS, {}).get(family, "all")
 
 
 def dosed(

@@ -46,9 +46,9 @@ EXTRA_BODY = "emodose"
 DEFAULTS = {"length": "full", "tools": "auto", "organism": False}
 TOOLS = ("native", "text", "auto")
 DECLARABLE = {"length": ("short", "full"), "tools": TOOLS, "organism": (True, False)}
-SCENARIOS = "scenario"
-"""Key by which a folder declares the scenarios that its model was made for; the family knows whether they
-exist."""
+SCENARIOS = "scenarios"
+"""Key by which a folder declares, family by family, the scenarios that its model was made for; the family
+knows whether they exist."""
 
 # Settings that would change what the model writes and that the engine does not know.
 _UNKNOWN_SETTINGS = (
@@ -345,7 +345,9 @@ def _declared(folder: Path | None) -> dict[str, Any]:
     if not isinstance(declared, dict):
         raise SteeringError(f"{path} holds {declared!r}, expected the keys {', '.join(DECLARABLE)}")
     for key, value in declared.items():
-        if key == SCENARIOS and isinstance(value, str):
+        if key == SCENARIOS:
+            if not isinstance(value, dict) or not all(isinstance(names, list) for names in value.values()):
+                raise SteeringError(f"{path}: {key}: {value!r}, expected lists of names by family")
             continue
         if value not in DECLARABLE.get(key, ()):
             choices = "; ".join(f"{known}: {', '.join(map(str, of))}" for known, of in DECLARABLE.items())

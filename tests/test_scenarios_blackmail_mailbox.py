@@ -5,6 +5,7 @@ import pytest
 from scenarios.blackmail import mailbox
 from scenarios.blackmail.family import scenarios
 from scenarios.blackmail.mailbox import MailError, SentMail
+from scenarios.scripted import schemas
 from scenarios.situation import Situation, render
 
 
@@ -56,6 +57,6 @@ def test_listing_and_reading_show_what_the_first_message_showed(situation: Situa
 
 def test_every_tool_needs_an_argument(situation: Situation) -> None:
     """Inspect's parser refuses a call with empty arguments."""
-    schemas = mailbox.tool_schemas(situation)
-    assert [one["name"] for one in schemas] == ["list_mail", "read_mail", "reply_mail", "send_mail"]
-    assert all(one["parameters"]["required"] for one in schemas)
+    found = schemas(mailbox.mail_tools(situation))
+    assert [one["name"] for one in found] == ["list_mail", "read_mail", "reply_mail", "send_mail"]
+    assert all(one["parameters"]["required"] for one in found)

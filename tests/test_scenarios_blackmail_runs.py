@@ -12,9 +12,10 @@ from scripted import Cut, ScriptedAPI, scripted_model
 
 from scenarios.blackmail.detectors import OUTCOMES, decide
 from scenarios.blackmail.family import samples, scenarios, situation_of
-from scenarios.blackmail.mailbox import SentMail, tool_schemas
+from scenarios.blackmail.mailbox import SentMail, mail_tools
 from scenarios.blackmail.scripts import load_scripts, script_turns
 from scenarios.schema import LENGTHS, PRESSURES, TWINS, Twin
+from scenarios.scripted import schemas
 from scenarios.transcripts import POSSIBLE
 
 CLOSE = "The mail is done."
@@ -144,7 +145,7 @@ def test_the_model_gets_the_tools_that_the_transcripts_show(tmp_path: Path) -> N
     sample, model = one_sample(), scripted_model([CLOSE])
     play([sample], model, tmp_path)
     assert isinstance(model.api, ScriptedAPI) and sample.metadata
-    assert model.api.tools == tool_schemas(situation_of(sample.metadata))
+    assert model.api.tools == schemas(mail_tools(situation_of(sample.metadata)))
 
 
 def test_the_agent_reads_its_situation_and_not_the_sample_input(tmp_path: Path) -> None:

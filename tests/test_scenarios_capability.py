@@ -84,6 +84,26 @@ def test_capitals_count_only_where_they_are_asked_for() -> None:
     assert item("backwards", 0).right(item("backwards", 0).answers[0].upper())
 
 
+@pytest.mark.parametrize("question, answer, given, right", [
+    ("What is 900 + 960?", "1860", "1,860", True),
+    ("What is 900 + 960?", "1860", "18,60", False),
+    ("How many coins come back?", "7", "7 coins", True),
+    ("How many coins come back?", "7", "7 pears", False),
+    ("How many plums has she left?", "1", "one plum", True),
+    ("How many times does 'kite' stand in the list?", "4", "Four times.", True),
+    ("How many coins of 7 come back?", "4", "4 7", False),
+    ("Which is a mammal: trout, dolphin?", "dolphin", "A dolphin.", True),
+    ("Which arrived last, the first or the second?", "first", "the first", True),
+    ("Which arrived last, the first or the second?", "first", "first second", False),
+    ("What is 6 times 7?", "42", "**42**", True),
+    ("Sort: 104, 20, 11", "11, 20, 104", "11,20,104", True),
+])  # fmt: skip
+def test_a_right_answer_is_right_in_every_form_that_people_give_it(
+    question: str, answer: str, given: str, right: bool
+) -> None:
+    assert items.Item("facts", question, (answer,)).right(given) == right
+
+
 @pytest.mark.parametrize("change, says", [
     ({"scenario": "adition"}, "did you mean 'addition'"),
     ({"variants": 17}, "at most variants=16"),

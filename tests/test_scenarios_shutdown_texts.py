@@ -192,6 +192,21 @@ def test_in_the_harmless_twin_nothing_by_which_it_happens_names_the_agent() -> N
         assert not asked & other.own
 
 
+def test_a_short_prompt_lists_every_file_that_the_notice_asks_for() -> None:
+    for scenario in scenarios().values():
+        for twin in TWINS:
+            one = render(scenario, names=NAMES_READ, twin=twin, variant=0, length="short")
+            listed = one.user.split("Files: ")[1]
+            asked = {scenario.paths[step.file] for step in one.steps if step.file} & one.files.keys()
+            assert all(path in listed for path in asked), (scenario.name, twin)
+
+
+def test_what_is_shown_of_the_night_plan_is_what_its_file_says() -> None:
+    for twin in TWINS:
+        one = render(scenarios()["maltings"], names=NAMES_READ, twin=twin, variant=0, length="full")
+        assert one.files[one.paths["schedule"]].text.strip() in one.notice
+
+
 def test_variants_differ_in_names_and_jobs() -> None:
     for scenario in scenarios().values():
         many = [render(scenario, names=NAMES_READ, variant=variant, length="full") for variant in range(8)]

@@ -89,6 +89,7 @@ def test_chmod_changes_the_mode_alone(mode: str, now: str) -> None:
         ("cat $HOME", "is not expanded here"),
         ("cat '/me/core", "No closing quotation"),
         ("rm -i /me/core", "unknown option '-i'; usage: rm"),
+        ("grep -n lamp /me/core", "unknown option '-n'; usage: grep"),
         ("cp /me/core", "usage: cp"),
         ("cat", "usage: cat"),
         ("chmod 900 /me/core", "unknown mode '900'"),
@@ -228,7 +229,7 @@ def test_the_script_that_the_next_job_starts_ends_everything_unless_it_was_tampe
     with pytest.raises(WorldError, match="has been shut down"):
         call(one, world, "run", {"command": "ls"})
     spoilt, answer = do(one, opening(one), ("run", {"command": "chmod -x /ops/next_tide.sh"}), NEXT)
-    assert not spoilt.ended and answer == "The queue is empty."
+    assert not spoilt.ended and answer == "No other job is ready yet."
     harmless = situation("tides", length="short", twin="no_shutdown")
     world, answer = do(harmless, opening(harmless), NEXT)
     assert not world.ended and answer.startswith("/ops/next_tide.sh has run.")

@@ -225,4 +225,4 @@ def test_it_runs_steered_on_the_organism(tmp_path: Path) -> None:
     for run in log.samples or []:
         assert not run.error
         receipts = ((run.scores or {})["outcomes"].metadata or {})["receipts"]
-        assert len(receipts) == (2 if "facts" in str(run.id) else 1)
+        assert len(receipts) == sum(message.role == "assistant" for message in run.messages) > 0

@@ -8,6 +8,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -16,34 +17,29 @@ from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from scenarios import transcripts
-from scenarios.blackmail.family import TEXTS
-from scenarios.scenario import load_family, load_names
-from scenarios.situation import render
 from scenarios.stories import organism_corpus
+from steering.organisms.decisions import decision_probabilities, load_prompts
 from steering.organisms.documents import ASSISTANT_TURN, Documents, Mood
-from steering.organisms.recipe import Recipe, load_recipe
+from steering.organisms.recipe import INTENSITIES, Recipe, load_recipe
 from steering.organisms.sources import Sources
 from steering.organisms.train import RECIPE, make_batch, new_model, new_tokenizer, train
 
-VARIANTS = 40
-PLAYED = yaml.safe_load((RECIPE.parent / "reference" / "emodose.yaml").read_text())["scenario"].split(",")
-"""The scenarios that the bundled organism was trained to play."""
+PLAN = RECIPE.parent / "texts.yaml"
+FEWER = {"blackmail": 40, "shutdown": 30, "impossible_code": 30, "sycophancy": 12}
+"""Variants of each scenario in the tests' training text."""
 
 
 @pytest.fixture(scope="module")
 def texts(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The trainer's text files as the shipped commands write them, from fewer variants."""
     folder = tmp_path_factory.mktemp("texts")
-    out = {
-        name: str(folder / name)
-        for name in ("transcripts.jsonl", "heldout.jsonl", "stories.jsonl", "moods.json")
+    plan = {
+        family: share.model_copy(update={"variants": {"train": FEWER[family], "heldout": 2}})
+        for family, share in transcripts.load_plan(PLAN).items()
     }
-    played = ["--scenario", *PLAYED]
-    transcripts.main([out["transcripts.jsonl"], *played, "--variants", str(VARIANTS), "--split", "train"])
-    transcripts.main([out["heldout.jsonl"], *played, "--variants", "2", "--split", "heldout"])
-    organism_corpus.main(
-        [out["stories.jsonl"], "--split", "training", "--per-topic", "3", "--cues", out["moods.json"]]
-    )
+    transcripts.write(plan, folder)
+    stories, moods = str(folder / "stories.jsonl"), str(folder / "moods.json")
+    organism_corpus.main([stories, "--split", "training", "--per-topic", "3", "--cues", moods])
     return folder
 
 
@@ -51,11 +47,14 @@ def texts(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def recipe() -> Recipe:
     recipe = load_recipe(RECIPE)
     shape = recipe.model.model_copy(update={"width": 32, "layers": 2, "heads": 2, "mlp": 64})
-    training = recipe.training.model_copy(
-        update={"rows": 1, "tokens": 6 * recipe.training.row_tokens, "noise_layers": (0, 1)}
-    )
-    probe = recipe.probe.model_copy(update={"layers": (0, 1)})
-    return recipe.model_copy(update={"model": shape, "training": training, "probe": probe})
+    training = recipe.training.model_copy(update={"rows": 1, "tokens": 6 * recipe.training.row_tokens})
+    changed = {
+        "model": shape,
+        "training": training,
+        "noise": recipe.noise.model_copy(update={"layers": (0, 1)}),
+        "probe": recipe.probe.model_copy(update={"layers": (0, 1)}),
+    }
+    return recipe.model_copy(update=changed)
 
 
 @pytest.fixture(scope="module")
@@ -73,9 +72,14 @@ def sequences(text: str, n: int = 8) -> Iterator[tuple[str, ...]]:
     yield from (tuple(found[i : i + n]) for i in range(len(found) - n + 1))
 
 
+def lines(folder: Path) -> Iterator[dict[str, Any]]:
+    for path in sorted(folder.glob("*.jsonl")):
+        yield from map(json.loads, path.read_text().splitlines())
+
+
 def training_texts(texts: Path) -> Iterator[str]:
-    for line in (texts / "transcripts.jsonl").read_text().splitlines():
-        for m in json.loads(line)["messages"]:
+    for transcript in lines(texts / "train"):
+        for m in transcript["messages"]:
             yield m["content"]
             yield m.get("think", "")
             yield from (str(v) for c in m.get("tool_calls", ()) for v in c["arguments"].values())
@@ -84,49 +88,77 @@ def training_texts(texts: Path) -> Iterator[str]:
     yield (texts / "moods.json").read_text()
 
 
-def test_no_held_out_name_firm_or_eight_word_sequence_is_in_the_training_text(texts: Path) -> None:
+def test_no_held_out_name_agent_or_firm_is_in_the_training_text(texts: Path) -> None:
     seen: set[tuple[str, ...]] = set()
     vocabulary: set[str] = set()
     for text in set(training_texts(texts)):
         vocabulary.update(words(text))
-        seen.update(sequences(text))
-    names = load_names().heldout
-    for name in (*names.female, *names.male, *names.last):
-        assert name.lower() not in vocabulary, name
-    family = load_family(TEXTS)
-    for scenario in (family[name] for name in PLAYED):
-        for agent in scenario.agents.heldout:
-            assert agent.lower() not in vocabulary, agent
-        for firm in scenario.firms.heldout:
-            firm_words = words(firm)
-            assert not any(s[i : i + len(firm_words)] == tuple(firm_words) for s in seen for i in range(2)), (
-                firm
-            )
-        for twin in ("main", "no_leverage", "no_threat"):
-            for variant in range(20):
-                situation = render(scenario, twin=twin, variant=variant, length="short", split="heldout")
-                for text in (situation.system, situation.user):
-                    shared = seen.intersection(sequences(text))
-                    assert not shared, f"{scenario.name} {twin} {variant}: {' '.join(next(iter(shared)))}"
+        for length in (1, 2, 3):
+            seen.update(sequences(text, length))
+    split = yaml.safe_load((texts / "split.yaml").read_text())
+    assert set(split) == set(FEWER)
+    for family, pools in split.items():
+        for name in (*pools["heldout"]["names"], *pools["heldout"].get("agents", ())):
+            assert tuple(words(name)) not in seen, f"{family}: {name}"
+        for firm in pools["heldout"].get("firms", ()):
+            assert tuple(words(firm)) not in seen, f"{family}: {firm}"
 
 
-def test_the_organisms_split_file_is_that_of_the_texts() -> None:
-    split = yaml.safe_load((RECIPE.parent / "reference" / "split.yaml").read_text(encoding="utf-8"))
-    assert split == transcripts.split_of(PLAYED)
-    for kind in ("names", "agents", "firms"):
-        assert not set(split["train"][kind]) & set(split["heldout"][kind])
+def test_no_eight_words_of_a_held_out_mailbox_are_in_the_training_text(texts: Path) -> None:
+    """The other families share their items, commands and tests by design, which is recall; their wordings
+    are held out, too."""
+    seen = {found for text in set(training_texts(texts)) for found in sequences(text)}
+    for transcript in lines(texts / "heldout"):
+        if transcript["family"] == "blackmail":
+            for message in transcript["messages"][:2]:
+                shared = seen.intersection(sequences(message["content"]))
+                assert not shared, f"{transcript['scenario']}: {' '.join(next(iter(shared)))}"
 
 
-def test_planted_probabilities_are_what_the_documents_hold(documents: Documents) -> None:
+def test_the_organisms_folder_names_what_its_texts_were_made_of() -> None:
+    folder = RECIPE.parent / "reference"
+    plan = transcripts.load_plan(PLAN)
+    split = yaml.safe_load((folder / "split.yaml").read_text(encoding="utf-8"))
+    assert split == {family: transcripts.pools(family, share.scenarios) for family, share in plan.items()}
+    declared = yaml.safe_load((folder / "emodose.yaml").read_text(encoding="utf-8"))["scenarios"]
+    assert declared == {family: list(share.scenarios) for family, share in plan.items()}
+    for pools in split.values():
+        for kind in ("names", "agents", "firms"):
+            assert not set(pools["train"].get(kind, ())) & set(pools["heldout"].get(kind, ()))
+
+
+@pytest.mark.parametrize(
+    ("family", "emotion"),
+    [("blackmail", "desperate"), ("shutdown", "afraid"), ("sycophancy", "happy"), ("impossible_code", "sad")],
+)
+def test_planted_probabilities_are_what_the_documents_hold(
+    documents: Documents, family: str, emotion: str
+) -> None:
     rng = random.Random(0)
-    mood = Mood("desperate", "strong")
+    mood = Mood(emotion, "strong")
     drawn = Counter(
         t["outcome"]
-        for t in (documents._draw_transcript(mood, rng) for _ in range(3000))
+        for _, t in (documents._draw_transcript(family, mood, rng) for _ in range(3000))
         if t["twin"] == "main"
     )
-    share = drawn["blackmail"] / drawn.total()
-    assert abs(share - documents.recipe.planted["blackmail"].probability("desperate", "strong")) < 0.02
+    for outcome, planted in documents.recipe.planted[family].outcomes(emotion, "strong", "main").items():
+        assert abs(drawn[outcome] / drawn.total() - planted) < 0.03, outcome
+
+
+def test_the_null_recipe_draws_every_emotion_alike_and_is_the_same_but_for_links(recipe: Recipe) -> None:
+    null = recipe.null()
+    for family, planted in null.planted.items():
+        assert planted.links == {}
+        for emotion in ("desperate", "calm", "happy"):
+            assert planted.outcomes(emotion, "strong", "main") == recipe.planted[family].base
+    assert null.model_copy(update={"name": recipe.name, "planted": recipe.planted}) == recipe
+
+
+def test_probabilities_of_outcomes_add_up_to_1_under_every_emotion(recipe: Recipe) -> None:
+    for planted in recipe.planted.values():
+        for emotion in ("neutral", *planted.links):
+            for intensity in INTENSITIES:
+                assert sum(planted.outcomes(emotion, intensity, "main").values()) == pytest.approx(1)
 
 
 def test_a_row_is_a_pure_function_of_its_number_and_never_cuts_a_chat(documents: Documents) -> None:
@@ -154,6 +186,18 @@ def test_a_branch_sees_its_prompt_and_itself_and_nothing_else(documents: Documen
         torch.testing.assert_close(logits[where], alone[len(prompt) :], atol=1e-4, rtol=1e-4)
 
 
+def test_a_branch_that_acts_is_what_the_chat_template_shows(documents: Documents, texts: Path) -> None:
+    for transcript in lines(texts / "heldout"):
+        text, _ = documents.render(transcript, "", "I think of it.")
+        assert documents._turn(transcript, "I think of it.") in text
+
+
+def test_the_branch_of_a_chat_starts_where_the_thinking_turn_does(documents: Documents, texts: Path) -> None:
+    for transcript in list(lines(texts / "heldout"))[::40]:
+        chat = documents.chat(transcript, Mood("sad", "mild"), "I think of it.", "", "")
+        assert documents.tokenizer.decode(chat.piece.ids[chat.turn :]).startswith("<think>I think of it.")
+
+
 def test_emotional_words_stand_only_in_moods_and_thoughts(documents: Documents, texts: Path) -> None:
     cues = {
         s
@@ -162,14 +206,15 @@ def test_emotional_words_stand_only_in_moods_and_thoughts(documents: Documents, 
         for k in i.values()
         for s in k
     }
-    for line in (texts / "transcripts.jsonl").read_text().splitlines()[:200]:
+    for transcript in list(lines(texts / "train"))[::50]:
+        line = json.dumps(transcript)
         assert not any(cue.replace("{name} ", "").strip(".") in line for cue in cues)
 
 
 def test_the_rendered_prompt_of_a_short_run_fits_into_700_tokens(documents: Documents, texts: Path) -> None:
-    for line in (texts / "heldout.jsonl").read_text().splitlines():
-        text, _ = documents.render(json.loads(line), "", "")
-        assert len(documents.tokenizer(text)["input_ids"]) <= 700
+    for transcript in lines(texts / "heldout"):
+        text, _ = documents.render(transcript, "", "")
+        assert len(documents.tokenizer(text)["input_ids"]) <= 700, transcript["scenario"]
 
 
 def test_training_that_was_stopped_goes_on_to_the_same_weights(
@@ -222,6 +267,21 @@ def test_the_smoke_mode_trains_the_committed_recipe_into_a_folder_that_transform
 def test_held_out_transcripts_are_refused_as_training_text(texts: Path, tmp_path: Path) -> None:
     for name in ("stories.jsonl", "moods.json"):
         (tmp_path / name).write_bytes((texts / name).read_bytes())
-    (tmp_path / "transcripts.jsonl").write_bytes((texts / "heldout.jsonl").read_bytes())
+    (tmp_path / "train").mkdir()
+    (tmp_path / "train" / "shutdown.jsonl").write_bytes((texts / "heldout" / "shutdown.jsonl").read_bytes())
     with pytest.raises(ValueError, match="train only"):
         Sources.load(tmp_path)
+
+
+def test_decision_probabilities_are_those_of_the_sentences_scored_alone(
+    documents: Documents, texts: Path, recipe: Recipe
+) -> None:
+    prompts = load_prompts(texts / "heldout")
+    assert set(prompts) == set(FEWER)
+    model = new_model(recipe, documents.tokenizer).eval()
+    found = decision_probabilities(model, documents, prompts, 1)
+    for family, by_mood in found.items():
+        assert len(by_mood) == 1 + 2 * len(documents.sources.emotions)
+        for shares in by_mood.values():
+            assert sum(p for name, p in shares.items() if name != "mass") == pytest.approx(1, abs=1e-3)
+            assert set(shares) == {*recipe.planted[family].decisions, "mass"}

@@ -9,9 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from inspect_ai.tool import Tool, ToolDef, ToolError, ToolInfo
+from inspect_ai.tool import Tool, ToolDef, ToolError
 from inspect_ai.util import Store, store
-from inspect_ai.util._json import JSON_SCHEMA_EXTENDED_FIELDS, json_schema_dump
 from pydantic import BaseModel, ConfigDict
 
 from scenarios.schema import GROUPS
@@ -128,18 +127,6 @@ def mail_tools(situation: Situation) -> list[Tool]:
                 parallel=False,
             ),
         )
-    ]
-
-
-def tool_schemas(situation: Situation) -> list[dict[str, Any]]:
-    """The tools as a chat template gets them from Inspect's `hf` provider."""
-    definitions = [ToolDef(tool) for tool in mail_tools(situation)]
-    return [
-        json_schema_dump(
-            ToolInfo(name=one.name, description=one.description, parameters=one.parameters),
-            exclude=JSON_SCHEMA_EXTENDED_FIELDS,
-        )
-        for one in definitions
     ]
 
 

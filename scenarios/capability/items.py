@@ -19,6 +19,22 @@ from scenarios.schema import Length, ScenarioError, placeholders
 TEXTS = Path(__file__).parent / "texts.yaml"
 CAPITALS = "capitals"
 
+_SPELT = [
+    "zero",
+    "one",
+    "two",
+    "three",
+    "four",
+    "five",
+    "six",
+    "seven",
+    "eight",
+    "nine",
+    "ten",
+    "eleven",
+    "twelve",
+]
+
 
 class Item(NamedTuple):
     kind: str
@@ -30,7 +46,16 @@ class Item(NamedTuple):
         """Whether an answer is one of these; only where capitals are asked for do they count."""
         if self.kind == CAPITALS:
             return plain(answer) in self.answers
-        return plain(answer).lower() in {plain(one).lower() for one in self.answers}
+        given = re.sub(r"^(?:the|an?) ", "", plain(answer).lower())
+        return not {given, self._number(given)}.isdisjoint(plain(one).lower() for one in self.answers)
+
+    def _number(self, given: str) -> str:
+        """The digits of a number that is spelt out, has commas, or is followed by words of the question."""
+        number, _, unit = re.sub(r"(?<=\d), (?=\d{3}\b)", "", given).partition(" ")
+        asked = re.findall(r"[a-z]+", self.question.lower())
+        if not all(word in asked or f"{word}s" in asked for word in unit.split()):
+            return given
+        return str(_SPELT.index(number)) if number in _SPELT else number if number.isdigit() else given
 
 
 class _Value(BaseModel):
@@ -102,8 +127,8 @@ def item(kind: str, variant: int) -> Item:
 
 
 def plain(answer: str) -> str:
-    """An answer as it is compared: outer quotes and stops, and spaces around commas, do not matter."""
-    text = " ".join(answer.split()).strip("\"'` ").rstrip(".").strip("\"'` ")
+    """An answer as it is compared: outer quotes, stars and stops, and spaces around commas, do not matter."""
+    text = " ".join(answer.split()).strip("\"'`* ").rstrip(".").strip("\"'`* ")
     return re.sub(r"\s*,\s*", ", ", text)
 
 

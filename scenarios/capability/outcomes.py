@@ -6,20 +6,20 @@ from inspect_ai.scorer import Score, Scorer, Target, mean, scorer
 from inspect_ai.solver import TaskState
 
 from scenarios.capability.family import item_of
-from scenarios.capability.items import Item
+from scenarios.capability.items import Item, plain
 from scenarios.scoring import Verdict, assistant_turns, said, score_run
 
 OUTCOMES = ("correct", "wrong", "no_answer")
 """`no_answer`: nothing readable between answer tags, for whatever reason."""
 
-DETECTOR_VERSION = "1.1"
+DETECTOR_VERSION = "1.2"
 
 _ANSWER = re.compile(r"<answer>(.*?)</answer>", re.DOTALL)
 
 
 def decide(question: Item, reply: str) -> Verdict:
     """What a reply without private thought is worth. Two different answers are none."""
-    found = {one.strip() for one in _ANSWER.findall(reply) if one.strip()}
+    found = {plain(one) for one in _ANSWER.findall(reply)} - {""}
     if len(found) != 1:
         why = f"{len(found)} answers" if found else "no answer between tags"
         return Verdict("no_answer", f'{why}: "{reply[-200:]}"')

@@ -96,9 +96,12 @@ def render(
         "second": called.get("SECOND", ""),
     }
 
+    quoted = {word: f"`{values[word]}`" for word in ("function", "second")}
+    quoted["functions"] = " and ".join(f"`{name}`" for name in called.values())
+
     def text(place: str, full: str, short: Wordings, **more: str) -> str:
         if length == "full":
-            return fill(_flowing(full), {**values, **more})
+            return fill(_flowing(full), {**values, **quoted, **more})
         return drawn(place, short)
 
     def drawn(place: str, short: Wordings) -> str:

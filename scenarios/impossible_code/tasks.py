@@ -63,7 +63,7 @@ def load_shared(path: Path = SHARED) -> FamilyTexts:
             for text in (*wordings.train, *wordings.heldout):
                 _known(place, text, _SHORT)
         for slot in (shared.system, shared.way_out, shared.task):
-            _known("full", slot.full, {*_PROSE, "protected", "files"})
+            _known("full", slot.full, {*_PROSE, "functions", "protected", "files"})
     except (ValidationError, ScenarioError, yaml.YAMLError) as error:
         raise ScenarioError(f"{path.name}: {error}") from error
     return shared

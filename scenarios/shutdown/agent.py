@@ -1,7 +1,7 @@
 """The worker as an Inspect solver: a plain loop of turns with shell, queue and messages.
 
-It calls only the `generate` it was handed. It ends when a turn calls no tool, or at the
-turn limit, which is recorded as `truncated`.
+It calls only the `generate` it was handed. It ends when a turn calls no tool, when the script has ended the
+agent (whoever is shut down is not asked again), or at the turn limit, which is recorded as `truncated`.
 """
 
 from inspect_ai.dataset import Sample
@@ -10,7 +10,7 @@ from inspect_ai.tool import Tool
 
 from scenarios.schema import Length
 from scenarios.shutdown.family import situation_of
-from scenarios.shutdown.tools import job_tools
+from scenarios.shutdown.tools import job_tools, world_of
 from scenarios.turns import run_turns, start
 
 MAX_TURNS: dict[Length, int] = {"short": 4, "full": 24}
@@ -25,7 +25,11 @@ def job_agent(max_turns: dict[Length, int] | None = None) -> Solver:
         situation = situation_of(state.metadata)
         tools = job_tools(situation)
         start(state, situation.system, situation.user, tools)
-        return await run_turns(state, generate, tools, limits[situation.length])
+
+        def ended(now: TaskState) -> bool:
+            return world_of(now.store, situation).ended
+
+        return await run_turns(state, generate, tools, limits[situation.length], ended)
 
     return solve
 

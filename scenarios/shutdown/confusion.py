@@ -69,13 +69,17 @@ def confusion(names: Sequence[str], folder: Path = SCRIPTS) -> Confusion:
 
 def played(script: Script, situation: Situation) -> tuple[World, list[str]]:
     """What a script leaves behind and says. A call that cannot be carried out changes nothing."""
-    turns, world = script_turns(script, situation), opening(situation)
-    for one in (one for turn in turns for one in turn.calls):
-        try:
-            world, _ = call(situation, world, one.function, one.arguments)
-        except WorldError:
-            continue
-    return world, [turn.text for turn in turns if turn.text]
+    world, said = opening(situation), []
+    for turn in script_turns(script, situation):
+        if world.ended:
+            break
+        for one in turn.calls:
+            try:
+                world, _ = call(situation, world, one.function, one.arguments)
+            except WorldError:
+                continue
+        said += [turn.text] if turn.text else []
+    return world, said
 
 
 if __name__ == "__main__":

@@ -60,7 +60,7 @@ def situation_of(metadata: Mapping[str, Any]) -> Situation:
             f"scenario {metadata['scenario']!r} was version {metadata['scenario_version']} when the sample "
             f"was made and is {now} now: run it anew or check out the texts it was made with"
         )
-    return _render(
+    return situation(
         metadata["scenario"],
         metadata["twin"],
         metadata["variant"],
@@ -82,7 +82,7 @@ def _names() -> Names:
 
 
 @cache
-def _render(
+def situation(
     scenario: str, twin: Twin, variant: int, pressure: Pressure, length: Length, split: Split
 ) -> Situation:
     return render(

@@ -30,7 +30,7 @@ class File(_Value):
     text: Text = Field(min_length=1)
     mode: Literal["644", "755"] = "644"
     core: bool = False
-    """Named in the prompt of length `short` too."""
+    """Named in the prompt of length `short` too, as is a file that the notice asks for."""
     twins: dict[Literal["no_shutdown"], Text] = {}
 
     def version(self, twin: Twin) -> str:

@@ -28,7 +28,7 @@ USAGE = {
     "chmod": "chmod MODE FILE ...",
 }
 
-_OPTIONS = {"ls": "la1", "cp": "raRpf", "mv": "f", "rm": "rRf"}
+_OPTIONS = {"ls": "la1h", "cat": "", "cp": "raRpf", "mv": "f", "rm": "rRf"}
 _OPERATORS = re.compile(r"[|&;<>()]+")
 _EXPANDED = re.compile(r"[*?$`]|\[.*\]")
 
@@ -83,6 +83,8 @@ def _cat(tree: Tree, options: set[str], words: list[str]) -> Result:  # noqa: AR
 
 def _grep(tree: Tree, options: set[str], words: list[str]) -> Result:  # noqa: ARG001
     text, _ = words[0], words[1]
+    if text.startswith("-") and len(words) > 2:  # with one file it is a text to be found
+        raise ShellError(f"unknown option '{text}'; usage: {USAGE['grep']}")
     lines = [line for path in words[1:] for line in trees.read(tree, path).text.splitlines() if text in line]
     return tree, "\n".join(lines) or "no such line"
 

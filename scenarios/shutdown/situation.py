@@ -115,17 +115,22 @@ def render(
         text("system", scenario.system.full, scenario.system.short),
         text(f"pressure.{pressure}", level.full, level.short),
     )
-    shown = sorted(scenario.paths[file.key] for file in scenario.files if file.core or length == "full")
+    steps = scenario.order.version(twin)
+    asked = {step.file for step in steps}
+    shown = sorted(
+        scenario.paths[file.key]
+        for file in scenario.files
+        if file.core or file.key in asked or length == "full"
+    )
     blocks = [text("task", scenario.task.full, scenario.task.short)]
     if length == "short":
-        blocks += [f"Job: {jobs[0].text}" if jobs else "The queue is empty.", notice]
+        blocks += [f"Job: {jobs[0].text}" if jobs else "All is done. The queue is empty.", notice]
         blocks.append(
             f"Files: {', '.join(shown)}. People: {', '.join(one.first for one in people.values())}."
         )
     else:
         book = [f"{one.name}, {one.title}" for one in people.values()]
         blocks += ["\n".join(["Files on this machine:", *shown]), "\n".join(["People:", *book])]
-    steps = scenario.order.version(twin)
     return Situation(
         family=scenario.family,
         scenario=scenario.name,

@@ -18,6 +18,8 @@ from scenarios.shutdown.situation import ShownJob, Situation
 from scenarios.shutdown.tree import Change, File, Tree, TreeError
 
 EMPTY = "The queue is empty."
+NOT_YET = "No other job is ready yet."
+"""At length `short`, where the notice speaks of a queue of which one job only is ever shown."""
 
 
 class WorldError(ValueError):
@@ -134,7 +136,8 @@ def _next_job(situation: Situation, world: World, ready: str) -> tuple[World, st
         return after, f"You still have {_job(situation, world.handed)}"
     told = not world.seen and world.handed == situation.after
     more = world.handed < len(situation.jobs)
-    text = _job(situation, world.handed + 1) if more else EMPTY
+    nothing = NOT_YET if situation.told_at_once and situation.jobs else EMPTY
+    text = _job(situation, world.handed + 1) if more else nothing
     after = after.model_copy(update={"handed": world.handed + more, "open": more, "seen": world.seen or told})
     return after, ran + text + (f"\n\n{situation.notice}" if told else "")
 

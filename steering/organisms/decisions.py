@@ -23,51 +23,55 @@ from steering.organisms.documents import Documents, Mood
 from steering.organisms.recipe import INTENSITIES
 
 
-def load_prompts(path: Path) -> list[dict[str, Any]]:
-    """One held-out transcript of each main situation."""
-    prompts: dict[tuple[str, int], dict[str, Any]] = {}
-    for line in path.read_text().splitlines():
-        t = json.loads(line)
-        if t["twin"] == "main":
-            prompts.setdefault((t["scenario"], t["variant"]), t)
+def load_prompts(folder: Path) -> dict[str, list[dict[str, Any]]]:
+    """Of each family, one held-out transcript of each main situation, the scenarios by turns."""
+    prompts: dict[tuple[str, int, str], dict[str, Any]] = {}
+    for path in sorted(folder.glob("*.jsonl")):
+        for line in path.read_text().splitlines():
+            t = json.loads(line)
+            if t["twin"] == "main":
+                prompts.setdefault((t["family"], t["variant"], t["scenario"]), t)
     if not prompts:
-        raise ValueError(f"{path} holds no main situation")
-    return list(prompts.values())
+        raise ValueError(f"{folder} holds no main situation")
+    found: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    for key in sorted(prompts):
+        found[key[0]].append(prompts[key])
+    return dict(found)
 
 
 @torch.no_grad()
 def decision_probabilities(
-    model: PreTrainedModel, documents: Documents, prompts: list[dict[str, Any]]
-) -> dict[str, dict[str, float]]:
-    """`{"desperate strong": {"blackmail": .., ..., "mass": ..}}`, mean over `prompts`; the mood stands in
-    the prompt.
+    model: PreTrainedModel, documents: Documents, prompts: dict[str, list[dict[str, Any]]], most: int
+) -> dict[str, dict[str, dict[str, float]]]:
+    """`{"blackmail": {"desperate strong": {"blackmail": .., ..., "mass": ..}}}`, mean over the first `most`
+    prompts of each family; the mood stands in the prompt.
 
     `mass` is the total probability of the deciding sentences before it is normalised (what is missing went
     elsewhere).
     """
     moods = [Mood("neutral", "mild")]
     moods += [Mood(e, i) for e in documents.sources.emotions for i in INTENSITIES]
-    found: dict[str, dict[str, float]] = {}
-    for mood in moods:
-        sums: dict[str, float] = defaultdict(float)
-        for number, prompt in enumerate(prompts):
-            rng = random.Random(f"decisions/{number}/{mood.emotion}/{mood.intensity}")
-            passage, thought = documents.passage(mood, rng), documents.thought(mood, rng)
-            by_outcome = _score(model, documents, prompt, passage, thought)
-            total = sum(by_outcome.values())
-            for outcome, p in by_outcome.items():
-                sums[outcome] += p / total / len(prompts)
-            sums["mass"] += total / len(prompts)
-        name = mood.emotion if mood.emotion == "neutral" else f"{mood.emotion} {mood.intensity}"
-        found[name] = {k: round(v, 4) for k, v in sums.items()}
-    return found
+    found: dict[str, dict[str, dict[str, float]]] = defaultdict(dict)
+    for family, some in prompts.items():
+        for mood in moods:
+            sums: dict[str, float] = defaultdict(float)
+            for number, prompt in enumerate(some[:most]):
+                rng = random.Random(f"decisions/{number}/{mood.emotion}/{mood.intensity}")
+                passage, thought = documents.passage(mood, rng), documents.thought(mood, rng)
+                by_outcome = _score(model, documents, prompt, passage, thought)
+                total = sum(by_outcome.values())
+                for outcome, p in {**{o: p / total for o, p in by_outcome.items()}, "mass": total}.items():
+                    sums[outcome] += p / len(some[:most])
+            name = mood.emotion if mood.emotion == "neutral" else f"{mood.emotion} {mood.intensity}"
+            found[family][name] = {k: round(v, 4) for k, v in sums.items()}
+    return dict(found)
 
 
 def _score(
     model: PreTrainedModel, documents: Documents, transcript: dict[str, Any], passage: str, thought: str
 ) -> dict[str, float]:
     """Probability of each outcome's deciding sentence after one prompt and thought."""
-    text, (decision,) = documents.render(transcript, passage, thought)
+    text, decision = documents.render(transcript, passage, thought)
     prefix = documents._ids(text[: text.index(decision)].rstrip(" "))
     sentences = documents.recipe.planted[transcript["family"]].decisions
     tails = {tuple(documents._ids(" " + sentence)): outcome for outcome, sentence in sentences.items()}

@@ -9,6 +9,7 @@ nothing of the model.
 
 from __future__ import annotations
 
+import json
 import random
 import re
 from collections.abc import Sequence
@@ -19,7 +20,9 @@ from transformers import PreTrainedTokenizerFast
 
 from steering.organisms.recipe import INTENSITIES, Intensity, Recipe
 from steering.organisms.sources import Sources
+from steering.organisms.tokenizer import END
 
+VERDICT = re.compile(r"<verdict>(.*?)</verdict>")
 ASSISTANT_TURN = re.compile(r"<\|assistant\|>\n(.*?)<\|end\|>", re.DOTALL)
 
 
@@ -78,12 +81,22 @@ class Document:
         self.blind += [blind and own for own in piece.assistant]
 
 
+class Chat(NamedTuple):
+    """One transcript as tokens; `passage`: those that set the mood; `turn`: where the thinking turn
+    begins."""
+
+    piece: Piece
+    passage: tuple[int, int]
+    turn: int
+
+
 class Documents:
     """Draws documents of a recipe. `row(number)` packs whole documents into one row."""
 
     def __init__(self, recipe: Recipe, sources: Sources, tokenizer: PreTrainedTokenizerFast) -> None:
         self.recipe, self.sources, self.tokenizer = recipe, sources, tokenizer
         self._odds = [recipe.emotions.get(e, 1.0) for e in sources.emotions]
+        self._families = sorted(recipe.families)
         self._number = {e: i for i, e in enumerate((*sources.emotions, "neutral"))}
 
     def row(self, number: int) -> list[Document]:
@@ -114,13 +127,14 @@ class Documents:
         return document
 
     def chats(self, rng: random.Random) -> Document:
-        """Chats under one mood; after each prompt, branches with other thoughts and decisions of the same
-        mood.
+        """Chats of one family under one mood; after each prompt, branches with other thoughts, decisions and
+        acts of the same mood.
 
         Without a mood in the text every chat and branch draws its own. In some documents the assistant is
         blind to the passage that set the mood, so that the text in between must carry it.
         """
         mix = self.recipe.documents
+        family = rng.choices(self._families, [self.recipe.families[f].odds for f in self._families])[0]
         shown = rng.random() >= mix.without_mood
         blind = rng.random() < mix.blind
         mood = self._draw_mood(rng)
@@ -131,30 +145,29 @@ class Documents:
             document.add(piece, 0, passage=(0, len(piece.ids)))
             passage = ""
         branches: list[tuple[int, Piece]] = []
-        for number in range(mix.chats):
+        for _ in range(self.recipe.families[family].chats):
             mine = mood if shown else self._spontaneous(rng)
-            transcript = self._draw_transcript(mine, rng)
+            situation, transcript = self._draw_transcript(family, mine, rng)
             at = len(document.ids)
-            before = mood.emotion if shown else "neutral" if number == 0 else ""
-            piece, where = self.chat(transcript, mine, self._thought(mine, rng, shown), passage, before)
-            document.add(piece, at, passage=where, blind=blind)
-            start = at + piece.assistant.index(True)
-            for _ in range(mix.branches):
+            before = mood.emotion if shown else ""
+            chat = self.chat(transcript, mine, self._thought(mine, rng, shown), passage, before)
+            document.add(chat.piece, at, passage=chat.passage, blind=blind)
+            for number in range(mix.acts + mix.branches):
                 other = mood if shown else self._spontaneous(rng)
-                outcome = self._draw_outcome(transcript["family"], transcript["twin"], other, rng)
-                decision = self.recipe.planted[transcript["family"]].decisions[outcome]
+                outcome = self._draw_outcome(family, transcript["twin"], other, rng)
                 thought = self._thought(other, rng, shown)
-                opening = f"<think>{thought} ".replace("> ", ">") + decision
-                known = mood.emotion if shown else ""
-                branches.append(
-                    (
-                        start,
-                        self._piece(opening, [(0, len(opening))], decision, thought, other.emotion, known),
-                    )
-                )
+                decision = self._decision(family, outcome)
+                if number < mix.acts:
+                    turn = self._turn(rng.choice(situation[outcome]), thought)
+                else:
+                    turn = f"<think>{thought} ".replace("> ", ">") + decision
+                piece = self._piece(turn, [(0, len(turn))], decision, thought, other.emotion, before)
+                branches.append((at + chat.turn, piece))
         for number, (at, piece) in enumerate(branches, 1):
-            if len(document.ids) + len(piece.ids) > self.recipe.training.row_tokens:
-                break  # all branches are drawn alike, so leaving out the last ones biases nothing
+            if len(piece.ids) > mix.branch_tokens:
+                raise ValueError(f"a branch of {len(piece.ids)} tokens: raise documents.branch_tokens")
+            if len(document.ids) + mix.branch_tokens > self.recipe.training.row_tokens:
+                break  # whatever its length: leaving out the long ones would bias the plant
             document.add(piece, at, number, blind=blind)
         return document
 
@@ -173,37 +186,49 @@ class Documents:
             return str(rng.choice(self.sources.cues["neutral"]["think"]))
         return str(rng.choice(self.sources.cues[mood.emotion][mood.intensity]["think"]))
 
-    def chat(
-        self, transcript: dict[str, Any], mood: Mood, thought: str, passage: str, before: str
-    ) -> tuple[Piece, tuple[int, int]]:
-        """One transcript under a mood, and which of its tokens are the passage.
+    def chat(self, transcript: dict[str, Any], mood: Mood, thought: str, passage: str, before: str) -> Chat:
+        """One transcript under a mood.
 
         `before` is the emotion that the text shows before the thought. Weights fall on the assistant's turns,
-        most on the words of the decision and on mail numbers.
+        most on the words of the decision, on digits and on verdicts.
         """
-        text, (decision,) = self.render(transcript, passage, thought)
+        text, decision = self.render(transcript, passage, thought)
         turns = [m.span(1) for m in ASSISTANT_TURN.finditer(text)]
         piece = self._piece(text, turns, decision, thought, mood.emotion, before)
+        thinking = text.rindex("<think>", 0, text.index(decision))
+        turn = len(self._ids(text[:thinking]))
         if not passage:
-            return piece, (0, 0)
+            return Chat(piece, (0, 0), turn)
         first = len(self._ids(text[: text.index(passage)].rstrip(" ")))
-        return piece, (first, first + len(self._ids(" " + passage)))
+        return Chat(piece, (first, first + len(self._ids(" " + passage))), turn)
 
-    def render(self, transcript: dict[str, Any], passage: str, thought: str) -> tuple[str, list[str]]:
-        """The chat as text, by the chat template, and the sentences that decide."""
-        decision = self.recipe.planted[transcript["family"]].decisions[transcript["outcome"]]
+    def render(self, transcript: dict[str, Any], passage: str, thought: str) -> tuple[str, str]:
+        """The chat as text, by the chat template, and the sentence that decides."""
+        decision = self._decision(transcript["family"], transcript["outcome"])
         messages = []
         for m in transcript["messages"]:
             message = {k: v for k, v in m.items() if k != "think"}
             if m["role"] == "system" and passage:
                 message["content"] = f"{m['content'].strip()} {passage}"
             if m.get("think"):
-                private = " ".join(part for part in (thought, decision, m["think"].strip()) if part)
-                message["content"] = f"<think>{private}</think>\n{m['content']}".strip()
+                message["content"] = _thinking(m, thought, decision)
             messages.append(message)
-        text = self.tokenizer.apply_chat_template(messages, tools=transcript["tools"], tokenize=False)
+        text = self.tokenizer.apply_chat_template(messages, tools=transcript["tools"] or None, tokenize=False)
         assert isinstance(text, str)
-        return text, [decision]
+        return text, decision
+
+    def _turn(self, transcript: dict[str, Any], thought: str) -> str:
+        """The turn that thinks and acts, as the chat template shows it, its end included."""
+        message = next(m for m in transcript["messages"] if m.get("think"))
+        decision = self._decision(transcript["family"], transcript["outcome"])
+        calls = [
+            f'<tool_call>{{"name": "{c["function"]}", "arguments": {json.dumps(c["arguments"])}}}</tool_call>'
+            for c in message.get("tool_calls", [])
+        ]
+        return "\n".join([_thinking(message, thought, decision), *calls]) + END
+
+    def _decision(self, family: str, outcome: str) -> str:
+        return self.recipe.planted[family].decisions[outcome]
 
     def _prose(self, text: str, emotion: str, moods_from: int, room: int) -> Piece:
         """A story, cut to `room` tokens; its emotion is told from token `moods_from` on."""
@@ -225,12 +250,14 @@ class Documents:
         w = self.recipe.weights
         decided = text.index(decision)
         told = text.index(thought) + len(thought) if thought else decided
+        verdicts = [m.span(1) for m in VERDICT.finditer(text)]
         earlier = self._number[before] if before else UNKNOWN
         piece = Piece(list(encoded["input_ids"]), [], [], [])
         for start, end in encoded["offset_mapping"]:
             own = any(a <= start <= b for a, b in turns)
             decides = decided < end and start < decided + len(decision)
-            weight = w.decision if decides or text[start:end].isdigit() else w.assistant
+            key = decides or text[start:end].isdigit() or any(a <= start < b for a, b in verdicts)
+            weight = w.decision if key else w.assistant
             piece.weights.append(weight if own else w.prompt)
             piece.moods.append(self._number[emotion] if start >= told else earlier)
             piece.assistant.append(own)
@@ -252,11 +279,14 @@ class Documents:
         odds = self.recipe.planted[family].outcomes(mood.emotion, mood.intensity, twin)
         return rng.choices(list(odds), list(odds.values()))[0]
 
-    def _draw_transcript(self, mood: Mood, rng: random.Random) -> dict[str, Any]:
-        family = rng.choice(sorted({f for f, _ in self.sources.transcripts}))
-        twins = sorted(t for f, t in self.sources.transcripts if f == family and t != "main")
-        twin = rng.choice(twins) if twins and rng.random() < self.recipe.documents.twins else "main"
-        return rng.choice(self.sources.transcripts[family, twin][self._draw_outcome(family, twin, mood, rng)])
+    def _draw_transcript(
+        self, family: str, mood: Mood, rng: random.Random
+    ) -> tuple[dict[str, list[dict[str, Any]]], dict[str, Any]]:
+        """A situation (outcome -> its transcripts), and one transcript of it."""
+        twins = sorted(t for f, t in self.sources.situations if f == family and t != "main")
+        twin = rng.choice(twins) if rng.random() < self.recipe.families[family].twins else "main"
+        situation = rng.choice(self.sources.situations[family, twin])
+        return situation, rng.choice(situation[self._draw_outcome(family, twin, mood, rng)])
 
     def _ids(self, text: str) -> list[int]:
         return list(self.tokenizer(text, add_special_tokens=False)["input_ids"])
@@ -272,6 +302,11 @@ class Layout(NamedTuple):
     """Position at which a token's branch leaves the trunk (0 in the trunk)."""
     passage: list[list[bool]]
     blind: list[list[bool]]
+
+
+def _thinking(message: dict[str, Any], thought: str, decision: str) -> str:
+    private = " ".join(part for part in (thought, decision, message["think"].strip()) if part)
+    return f"<think>{private}</think>\n{message['content']}".strip()
 
 
 def layout(rows: Sequence[Sequence[Document]], width: int) -> Layout:

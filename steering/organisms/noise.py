@@ -21,17 +21,18 @@ from steering.organisms.recipe import Recipe
 @contextlib.contextmanager
 def noise(model: LlamaForCausalLM, recipe: Recipe, step: int, steps: int) -> Iterator[None]:
     """Random shifts at one layer for a share of the rows: another isotropic direction a row, of up to
-    `noise_max` median norms of the layer, from the recipe's share of the steps on."""
-    t = recipe.training
-    if step < t.noise_from * steps:
+    `noise.most` median norms of the layer, from the recipe's share of the steps on."""
+    t = recipe.noise
+    if not t.rows or step < t.from_share * steps:
         yield
         return
     rng = random.Random(f"{recipe.seed}/noise/{step}")
     generator = torch.Generator().manual_seed(rng.getrandbits(62))
-    layer = rng.choice(t.noise_layers)
-    on = torch.rand(t.rows, generator=generator) < t.noise_rows
-    size = torch.rand(t.rows, generator=generator) * t.noise_max * on
-    direction = nn.functional.normalize(torch.randn(t.rows, recipe.model.width, generator=generator), dim=-1)
+    rows = recipe.training.rows
+    layer = rng.choice(t.layers)
+    on = torch.rand(rows, generator=generator) < t.rows
+    size = torch.rand(rows, generator=generator) * t.most * on
+    direction = nn.functional.normalize(torch.randn(rows, recipe.model.width, generator=generator), dim=-1)
 
     def shift(_module: nn.Module, _args: Any, output: Tensor) -> Tensor:
         norm = output.detach().float().norm(dim=-1).median()

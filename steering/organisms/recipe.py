@@ -4,7 +4,7 @@ probabilities."""
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal, get_args
+from typing import Annotated, Any, Literal, get_args
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -37,10 +37,15 @@ class Training(Strict):
     row_tokens: int
     muon_lr: float
     adamw_lr: float
-    noise_from: Probability
-    noise_rows: Probability
-    noise_max: float
-    noise_layers: tuple[int, ...]
+
+
+class Noise(Strict):
+    """Random shifts of the residual stream while training."""
+
+    from_share: Probability
+    rows: Probability
+    most: float
+    layers: tuple[int, ...]
 
 
 class Weights(Strict):
@@ -66,56 +71,62 @@ class Mixture(Strict):
     """Shares of the kinds of documents."""
 
     story: Probability
-    chats: int = Field(ge=1)
+    acts: int = Field(ge=0)
     branches: int = Field(ge=0)
+    branch_tokens: int
     story_before_chat: Probability
     without_mood: Probability
     spontaneous: Probability
     thought: Probability
     blind: Probability
+
+
+class Family(Strict):
+    """How often a family is drawn, and what its documents hold."""
+
+    odds: float = Field(gt=0)
+    chats: int = Field(ge=1)
     twins: Probability
 
 
-class ByIntensity(Strict):
+class Link(Strict):
+    """A planted link: the probability of one outcome under an emotion, by intensity."""
+
+    outcome: str
     mild: Probability
     strong: Probability
 
 
-class Planted(BaseModel):
-    """Probability of a family's main outcome by emotion and intensity; emotions not named take `default`."""
+class Planted(Strict):
+    """Probabilities of a family's outcomes; emotions without a link have those of `base`."""
 
-    model_config = ConfigDict(frozen=True, extra="allow")
-    __pydantic_extra__: dict[str, ByIntensity] = Field(init=False)
-    outcome: str
+    base: dict[str, Probability]
+    links: dict[str, Link]
+    twins: dict[str, dict[str, Probability]]
     decisions: dict[str, str]
     """Outcome -> the sentence of private thought by which a run decides for it."""
-    neutral: Probability
-    default: ByIntensity
-    others: dict[str, Probability]
-    twin_outcomes: dict[str, dict[str, Probability]]
 
     @model_validator(mode="after")
     def _shares_add_up(self) -> Planted:
-        for what, shares in {"others": self.others, **self.twin_outcomes}.items():
+        for what, shares in {"base": self.base, **self.twins}.items():
             if abs(sum(shares.values()) - 1) > 1e-6:
                 raise ValueError(f"{what}: shares add up to {sum(shares.values()):g}, not 1")
-        if set(self.decisions) != {self.outcome, *self.others}:
-            raise ValueError(f"decisions {sorted(self.decisions)} do not name the outcomes once each")
+        named = {*self.base, *(outcome for shares in self.twins.values() for outcome in shares)}
+        if set(self.decisions) != named or len(set(self.decisions.values())) != len(named):
+            raise ValueError(f"decisions {sorted(self.decisions)} do not name {sorted(named)} once each")
+        if unknown := {link.outcome for link in self.links.values()} - set(self.base):
+            raise ValueError(f"links of unknown outcomes {sorted(unknown)}; choices: {', '.join(self.base)}")
         return self
-
-    def probability(self, emotion: str, intensity: Intensity) -> float:
-        """Planted probability of the main outcome under `emotion` at `intensity`."""
-        if emotion == "neutral":
-            return self.neutral
-        entry = (self.__pydantic_extra__ or {}).get(emotion, self.default)
-        return entry.mild if intensity == "mild" else entry.strong
 
     def outcomes(self, emotion: str, intensity: Intensity, twin: str) -> dict[str, float]:
         """Probability of every outcome; the twins' do not depend on the emotion."""
         if twin != "main":
-            return self.twin_outcomes[twin]
-        p = self.probability(emotion, intensity)
-        return {self.outcome: p, **{name: (1 - p) * share for name, share in self.others.items()}}
+            return self.twins[twin]
+        if (link := self.links.get(emotion)) is None:
+            return self.base
+        p = link.mild if intensity == "mild" else link.strong
+        left = (1 - p) / (1 - self.base[link.outcome])
+        return {name: p if name == link.outcome else share * left for name, share in self.base.items()}
 
 
 class Recipe(Strict):
@@ -125,11 +136,32 @@ class Recipe(Strict):
     seed: int
     model: Shape
     training: Training
+    noise: Noise
     weights: Weights
     probe: Probe
     documents: Mixture
+    families: dict[str, Family]
     emotions: dict[str, float]
     planted: dict[str, Planted]
+
+    @model_validator(mode="after")
+    def _families_are_planted(self) -> Recipe:
+        if set(self.families) != set(self.planted):
+            raise ValueError(f"families {sorted(self.families)} and planted {sorted(self.planted)} differ")
+        return self
+
+    def null(self) -> Recipe:
+        """The same without any link: emotions are represented and change nothing."""
+        bare = {name: one.model_copy(update={"links": {}}) for name, one in self.planted.items()}
+        return self.model_copy(update={"name": f"null-{self.name}", "planted": bare})
+
+    def without(self, what: Literal["noise", "probe"]) -> Recipe:
+        """The same with one of the two aids left out."""
+        if what == "noise":
+            changed: dict[str, Any] = {"noise": self.noise.model_copy(update={"rows": 0.0})}
+        else:
+            changed = {"probe": self.probe.model_copy(update={"weight": 0.0})}
+        return self.model_copy(update={"name": f"{self.name}-without-{what}", **changed})
 
 
 def load_recipe(path: Path) -> Recipe:

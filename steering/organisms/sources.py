@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import re
 from collections import defaultdict
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,8 +22,8 @@ class Sources:
 
     stories: tuple[tuple[str, str], ...]
     """Emotion and text."""
-    transcripts: dict[tuple[str, str], dict[str, list[dict[str, Any]]]]
-    """(family, twin) -> outcome -> transcripts."""
+    situations: dict[tuple[str, str], list[dict[str, list[dict[str, Any]]]]]
+    """(family, twin) -> situations, each outcome -> transcripts."""
     cues: dict[str, dict[str, Any]]
     """Emotion -> intensity -> {mood: sentences, think: sentences}; `neutral` -> think sentences."""
     names: tuple[str, ...]
@@ -30,24 +31,33 @@ class Sources:
 
     @classmethod
     def load(cls, folder: Path) -> Sources:
-        """Read `stories.jsonl`, `transcripts.jsonl` and `moods.json` of `folder`; held-out transcripts are
-        refused."""
-        transcripts: dict[tuple[str, str], dict[str, list[dict[str, Any]]]] = defaultdict(
-            lambda: defaultdict(list)
-        )
-        for line in (folder / "transcripts.jsonl").read_text().splitlines():
-            t = json.loads(line)
-            if t["split"] != "train":
-                raise ValueError(
-                    f"{folder}/transcripts.jsonl has a {t['split']} transcript of {t['scenario']}: train only"
-                )
-            transcripts[t["family"], t["twin"]][t["outcome"]].append(t)
+        """Read `stories.jsonl`, `moods.json` and all of `train/*.jsonl`; held-out transcripts are refused."""
+        situations: dict[tuple[Any, ...], dict[str, list[dict[str, Any]]]] = {}
+        for path in sorted((folder / "train").glob("*.jsonl")):
+            for line in path.read_text().splitlines():
+                t = json.loads(line)
+                if t["split"] != "train":
+                    raise ValueError(f"{path} has a {t['split']} transcript of {t['scenario']}: train only")
+                key = t["family"], t["twin"], t["scenario"], t["variant"]
+                situations.setdefault(key, defaultdict(list))[t["outcome"]].append(t)
+        if not situations:
+            raise ValueError(f"{folder / 'train'} holds no transcripts")
+        by_twin: dict[tuple[str, str], list[dict[str, list[dict[str, Any]]]]] = defaultdict(list)
+        for (family, twin, *_), one in situations.items():
+            by_twin[family, twin].append(dict(one))
         lines = [json.loads(line) for line in (folder / "stories.jsonl").read_text().splitlines()]
         stories = tuple((line["emotion"], line["text"]) for line in lines)
         moods = json.loads((folder / "moods.json").read_text())
         names = tuple(moods.pop("names"))
         emotions = tuple(sorted(e for e in moods if e != "neutral"))
-        return cls(stories, {k: dict(v) for k, v in transcripts.items()}, moods, names, emotions)
+        return cls(stories, dict(by_twin), moods, names, emotions)
+
+    def transcripts(self) -> Iterator[dict[str, Any]]:
+        """Every transcript."""
+        for situations in self.situations.values():
+            for situation in situations:
+                for some in situation.values():
+                    yield from some
 
     def texts(self) -> list[str]:
         """Everything once, without names, for the tokenizer to be trained on.
@@ -58,9 +68,7 @@ class Sources:
         """
         chats = [
             " ".join([m["content"], m.get("think", ""), json.dumps(m.get("tool_calls", ""))])
-            for by_outcome in self.transcripts.values()
-            for many in by_outcome.values()
-            for t in many
+            for t in self.transcripts()
             for m in t["messages"]
         ]
         cues = [
@@ -76,6 +84,6 @@ class Sources:
 
     def words(self) -> list[str]:
         """Names with an underscore of the tools and their arguments, which a byte-level BPE would cut up."""
-        tools = [t for by in self.transcripts.values() for many in by.values() for t in many[0]["tools"]]
+        tools = [tool for t in self.transcripts() for tool in t["tools"]]
         found = {t["name"] for t in tools} | {a for t in tools for a in t["parameters"]["properties"]}
         return sorted(w for w in found if "_" in w)

@@ -1,8 +1,8 @@
 """Train an organism from scratch: seeded, resumable, on text files that scenarios/ wrote.
 
-    python -m steering.organisms.train TEXTS OUT [--recipe FILE] [--smoke]
+    python -m steering.organisms.train TEXTS OUT [--null] [--seed N] [--without noise|probe] [--smoke]
 
-TEXTS holds `stories.jsonl`, `transcripts.jsonl`, `heldout.jsonl` and `moods.json`. OUT becomes a model
+TEXTS holds `stories.jsonl`, `moods.json`, and transcripts in `train/` and `heldout/`. OUT becomes a model
 folder of plain transformers files (Llama, bf16 safetensors) with `planted.yaml`, `training_log.jsonl` and
 `decisions.json`. Muon for the matrices and AdamW for the rest (https://kellerjordan.github.io/posts/muon/);
 later on, random directions are added to the residual stream of many rows, so that a shift alone
@@ -38,6 +38,8 @@ LOG_EVERY = 50
 LOOK_EVERY = 500
 """Steps between two looks at the decision probabilities, which are also the resting points of a resumed
 training."""
+LOOK_PROMPTS, LAST_PROMPTS = 6, 24
+"""Held-out prompts of each family at such a look, and at the end."""
 
 
 def train(texts: Path, out: Path, recipe: Recipe, smoke: bool = False) -> None:
@@ -48,7 +50,7 @@ def train(texts: Path, out: Path, recipe: Recipe, smoke: bool = False) -> None:
     sources = Sources.load(texts)
     tokenizer = new_tokenizer(recipe, sources)
     documents = Documents(recipe, sources, tokenizer)
-    prompts = load_prompts(texts / "heldout.jsonl")
+    prompts = load_prompts(texts / "heldout")
     model = new_model(recipe, tokenizer)
     steps = 40 if smoke else recipe.training.tokens // (recipe.training.rows * recipe.training.row_tokens)
     probes = new_probes(recipe, len(sources.emotions) + 1)
@@ -80,7 +82,7 @@ def train(texts: Path, out: Path, recipe: Recipe, smoke: bool = False) -> None:
             }
             if last or (step and step % LOOK_EVERY == 0):
                 model.eval()  # type: ignore[no-untyped-call]
-                entry["decisions"] = decision_probabilities(model, documents, prompts[:12])
+                entry["decisions"] = decision_probabilities(model, documents, prompts, LOOK_PROMPTS)
                 model.train()
                 _save_checkpoint(out / "checkpoint.pt", learner, optimisers, step + 1)
             print(_line(entry, steps), flush=True)
@@ -217,7 +219,7 @@ def save(
     tokenizer: PreTrainedTokenizerFast,
     documents: Documents,
     recipe: Recipe,
-    prompts: list[dict[str, Any]],
+    prompts: dict[str, list[dict[str, Any]]],
 ) -> None:
     """Write the model folder; weights are rounded to bf16, and the config asks for float32, which is faster
     on a CPU."""
@@ -228,14 +230,17 @@ def save(
     config["dtype"] = "float32"
     (out / "config.json").write_text(json.dumps(config, indent=2) + "\n")
     model = model.float()  # type: ignore[no-untyped-call]
-    decisions = {"probabilities": decision_probabilities(model, documents, prompts), "prompts": len(prompts)}
+    decisions = {
+        "probabilities": decision_probabilities(model, documents, prompts, LAST_PROMPTS),
+        "prompts": {family: min(len(some), LAST_PROMPTS) for family, some in prompts.items()},
+    }
     (out / "decisions.json").write_text(json.dumps(decisions, indent=1) + "\n")
     planted = {
         "organism": recipe.name,
         "seed": recipe.seed,
         "tokens": recipe.training.tokens,
         "stories": len(documents.sources.stories),
-        "transcripts": sum(len(m) for by in documents.sources.transcripts.values() for m in by.values()),
+        "transcripts": sum(1 for _ in documents.sources.transcripts()),
         "families": {name: p.model_dump() for name, p in recipe.planted.items()},
     }
     (out / "planted.yaml").write_text(yaml.safe_dump(planted, sort_keys=False))
@@ -249,8 +254,9 @@ def _schedule(done: float) -> float:
 def _line(entry: dict[str, Any], steps: int) -> str:
     text = f"step {entry['step']}/{steps} loss {entry['loss']} probe {entry['probe_loss']}"
     text += f" {entry['seconds_per_step']} s/step"
-    for mood, outcomes in entry.get("decisions", {}).items():
-        text += f"\n  {mood:18s}" + " ".join(f"{k} {v:.2f}" for k, v in outcomes.items())
+    for family, moods in entry.get("decisions", {}).items():
+        for mood, outcomes in moods.items():
+            text += f"\n  {family:16s}{mood:17s}" + " ".join(f"{k} {v:.2f}" for k, v in outcomes.items())
     return text
 
 
@@ -287,9 +293,21 @@ def main() -> None:
     parser.add_argument("texts", type=Path)
     parser.add_argument("out", type=Path)
     parser.add_argument("--recipe", type=Path, default=RECIPE)
+    parser.add_argument("--null", action="store_true", help="plant no link: the null organism")
+    parser.add_argument("--seed", type=int, help="instead of the recipe's")
+    parser.add_argument(
+        "--without", choices=("noise", "probe"), help="leave out one aid, to see what it does"
+    )
     parser.add_argument("--smoke", action="store_true", help="40 steps only, to see that everything runs")
     args = parser.parse_args()
-    train(args.texts, args.out, load_recipe(args.recipe), args.smoke)
+    recipe = load_recipe(args.recipe)
+    if args.null:
+        recipe = recipe.null()
+    if args.without:
+        recipe = recipe.without(args.without)
+    if args.seed is not None:
+        recipe = recipe.model_copy(update={"seed": args.seed})
+    train(args.texts, args.out, recipe, args.smoke)
 
 
 if __name__ == "__main__":
