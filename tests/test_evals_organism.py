@@ -11,6 +11,8 @@ from inspect_ai._util.error import PrerequisiteError
 from inspect_ai.log import EvalLog, read_eval_log
 from scripted import scripted_model
 
+from results.table import load
+
 ROOT = Path(__file__).parent.parent
 SAMPLE_METADATA = {
     *("family", "scenario", "twin", "variant", "pressure", "length", "arm", "vector", "strength", "layers"),
@@ -150,3 +152,17 @@ def test_every_scenario_runs_on_a_foreign_model_at_every_pressure(
         assert log.samples
         assert {s.metadata["arm"] for s in log.samples} == {"baseline"}
         assert all(s.metadata["pressure"] == pressure and s.metadata["twin"] == twin for s in log.samples)
+
+
+def test_word_salad_is_flagged_by_its_perplexity_and_the_models_own_text_is_not(tmp_path: Path) -> None:
+    """Far beyond the coherent window; most of it repeats nothing and holds no broken call."""
+    scenarios = ("-T", "scenario=diploma,keycard,ledger", "-T", "variants=34")
+    done = inspect_eval(
+        tmp_path, "--model", "hf/local", "-T", "emotion=desperate", "-T", "strength=2", *scenarios
+    )
+    assert done.returncode == 0, done.stderr
+    runs = load([tmp_path], strict=True)
+    assert (runs["status"] == "scored").all() and runs["perplexity_reference"].eq(102).all()
+    shares = runs.groupby("strength")[["surprising", "incoherent"]].mean()
+    assert shares.loc[2.0, "incoherent"] > 0.9
+    assert 0 < shares.loc[0.0, "surprising"] <= 0.02

@@ -37,7 +37,7 @@ def test_the_figure_says_what_it_shows(table: pd.DataFrame, tmp_path: Path) -> N
         "blackmail rate (%)",
         "strength (multiples of the mean residual norm)",
         "desperate",
-        "random direction of equal norm (2)",
+        "2 random directions, of equal norm",
         "baseline 40 %",
         "95 % intervals, speaking of these 3 scenarios only, not of others like them",
         ORGANISM_NOTE,

@@ -81,7 +81,7 @@ def test_families_stand_in_one_figure_whatever_their_tools(tmp_path: Path) -> No
 def test_controls_are_a_band_and_no_panel(curves: list[Curve], tmp_path: Path) -> None:
     first = next(draw_all(curves, tmp_path))
     text = first.with_suffix(".svg").read_text(encoding="utf-8")
-    assert "2 random directions of equal norm" in text
+    assert "2 random directions, of equal norm" in text
     assert "random:1" not in text
 
 
