@@ -197,17 +197,6 @@ def test_a_regression_beside_a_failed_task_is_a_regression(place: Place) -> None
     assert place.comparison("half").problems
 
 
-def test_a_failed_task_is_run_again_by_the_same_command(place: Place) -> None:
-    broken = place.folder / "task.py"
-    broken.write_text("raise SystemExit('not yet written')\n")
-    tasks = [{"task": str(broken), "name": "task0", "arguments": {}}]
-    assert place.night("mended", tasks=tasks) == 2
-    for name in ("nightly_task.py", "fake_runs.py"):
-        shutil.copy(ROOT / "tests" / name, place.folder)
-    (place.folder / "nightly_task.py").rename(broken)
-    assert place.night("mended", tasks=tasks) == 0
-
-
 @pytest.mark.parametrize(
     "arguments", [["nightly"], ["nightly", "nowhere.yaml"], ["nightly", "--wrong", "x.yaml"]]
 )

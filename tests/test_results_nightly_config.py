@@ -58,6 +58,7 @@ def test_a_history_goes_along_with_an_output_of_its_own(tmp_path: Path) -> None:
         ),
         ({"limits": {"threshold": 0.2, "margin": 0.1}}, ("limits", "0.2", "0.1")),
         ({"tasks": [{"task": "evals/blackmial.py"}]}, ("evals/blackmial.py", "checkout")),
+        ({"tasks": [{"task": str(ROOT / "evals" / "blackmail.py")}]}, ("tasks.0.task", "relative")),
         ({"tasks": []}, ("tasks", "at least 1")),
         ({"tasks": GOOD["tasks"] * 2}, ("'blackmail'", "name of its own")),
         ({"suite": "../escape"}, ("suite", "'../escape'")),

@@ -41,6 +41,8 @@ class Entry(Value):
     @field_validator("task")
     @classmethod
     def _is_there(cls, task: Path) -> Path:
+        if task.is_absolute():
+            raise ValueError("Inspect takes a task file relative to the folder it is started in")
         if not task.is_file():
             raise ValueError(f"no such task file here: {task}; a nightly is started in emodose's checkout")
         return task
