@@ -146,8 +146,8 @@ def test_every_family_of_both_organisms_is_run_under_emotions_and_the_linked_und
     linked, null = organism(tmp_path / "a", 0.3), organism(tmp_path / "b", 0.2)
     parts = list(calibrating.parts(plan, linked, null))
     assert [part.name for part in parts] == [
-        *(f"linked/{family}-{arm}" for family in plan.variants for arm in ("emotions", "controls")),
-        *(f"null/{family}-emotions" for family in plan.variants),
+        *(f"linked/{family}-{arm}" for family in plan.variants for arm in ("to-0.3", "controls")),
+        *(f"null/{family}-to-0.2" for family in plan.variants),
     ]
     assert parts[0].strengths == (-0.3, -0.15, 0.15, 0.3) and parts[-1].strengths == (-0.2, 0.2)
     assert parts[0].vectors == ("calm", "desperate")
@@ -155,11 +155,19 @@ def test_every_family_of_both_organisms_is_run_under_emotions_and_the_linked_und
     assert "emotion=calm,desperate" in command and "strength=-0.3,-0.15,0.15,0.3" in command
 
 
+def test_vectors_are_run_to_the_ends_of_their_own_windows(tmp_path: Path) -> None:
+    linked = organism(tmp_path / "a", 0.3)
+    (linked / "vectors" / "sad.json").write_text('{"name": "sad", "window": 0.2}')
+    first, second, *_ = calibrating.parts(calibrating.load_plan(), linked, None)
+    assert (first.vectors, max(first.strengths)) == (("sad",), 0.2)
+    assert (second.vectors, max(second.strengths)) == (("calm", "desperate"), 0.3)
+
+
 def test_a_folder_that_is_no_organism_or_has_no_window_is_named(tmp_path: Path) -> None:
     with pytest.raises(TableError, match=r"planted\.yaml"):
-        calibrating.vectors_of(tmp_path)
+        calibrating.windows_of(tmp_path)
     with pytest.raises(TableError, match="emodose vectors window"):
-        calibrating.vectors_of(organism(tmp_path / "a", None))
+        calibrating.windows_of(organism(tmp_path / "a", None))
 
 
 def test_a_part_that_fails_is_told_with_its_last_words(tmp_path: Path) -> None:
