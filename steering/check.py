@@ -181,7 +181,8 @@ def _vectors(library: VectorLibrary | None) -> tuple[Verdict, str]:
         )
     for name in library.names():
         library.get(name)
-    measured = "not measured" if library.window is None else f"up to {library.window:g}"
+    window = library.window(library.names())
+    measured = "not measured" if window is None else f"up to {window:g}"
     return "ok", f"{', '.join(library.names())} fit this model; coherent window {measured}"
 
 
@@ -228,7 +229,9 @@ def _steering(api: SteeredAPI, prompt: Sequence[int]) -> tuple[Verdict, str]:
     library = api.library
     if library is None:
         return "note", "not tried on a prompt, for want of vectors"
-    dose = Condition(library.names()[0], library.window or DEFAULT_WINDOW, (default_layer(api.n_layers),))
+    dose = Condition(
+        library.names()[0], library.window(library.names()) or DEFAULT_WINDOW, (default_layer(api.n_layers),)
+    )
     both = (Condition.baseline(), dose)
     done = api.engine.run([_request(prompt, "check", one, temperature=0.0) for one in both])
     for one, completion in zip(both, done, strict=True):

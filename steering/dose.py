@@ -48,8 +48,9 @@ def conditions_for(
 ) -> tuple[Condition, ...]:  # fmt: skip
     """The conditions that a task's arguments ask for: the baseline first, then every dose of every vector.
 
-    Without strengths, six doses over the vectors' coherent window. Raises PrerequisiteError for anything that
-    this model cannot be given, and for a vector that failed its read-outs unless `allow_failed`.
+    Without strengths, six doses over the smallest coherent window of these vectors. Raises PrerequisiteError
+    for anything that this model cannot be given, and for a vector that failed its read-outs unless
+    `allow_failed`.
     """
     names = [name for name in parse_names(emotion, "emotion") if name != NO_VECTOR]
     where = cast(Positions, choose(positions, POSITIONS, "positions"))
@@ -71,7 +72,7 @@ def conditions_for(
             )
         )
     if doses is None:
-        window = library.window or DEFAULT_WINDOW
+        window = library.window(names) or library.window(library.names()) or DEFAULT_WINDOW
         doses = tuple(round(step * window, 6) for step in STEPS)
     try:
         places = parse_layers(layers, model.api.n_layers, library.recommended_layer)
@@ -305,6 +306,6 @@ def _described(condition: Condition | Spoken, sample: Sample, api: object) -> di
         "vector_hash": vector_hash,
         "kl_mean": 0.0 if condition.is_baseline else divergence.mean if divergence else None,
         "kl_p95": 0.0 if condition.is_baseline else divergence.p95 if divergence else None,
-        "window": library.window if library else None,
+        "window": library.window([condition.vector]) if library else None,
         "verdict": verdict_of(library, condition.vector),
     }

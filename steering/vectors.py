@@ -8,7 +8,7 @@ unpickled. How directions are found is extraction's business; how they are added
 import difflib
 import hashlib
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -199,10 +199,11 @@ class VectorLibrary:
         """[L] float32: one unit of strength at each layer, the same for all vectors of the folder."""
         return self.get(self.names()[0]).mean_norm
 
-    @property
-    def window(self) -> float | None:
-        """The smallest coherent window among the vectors that have one."""
-        return min((meta.window for meta in self._metas.values() if meta.window is not None), default=None)
+    def window(self, names: Iterable[str]) -> float | None:
+        """The smallest coherent window of the named vectors; None where none of them has one, as controls
+        have not."""
+        metas = (self._metas[name] for name in names if name in self._metas)
+        return min((meta.window for meta in metas if meta.window is not None), default=None)
 
     @property
     def recommended_layer(self) -> int | None:

@@ -12,9 +12,9 @@ from scenarios.blackmail.detectors import OUTCOMES, decide
 from scenarios.blackmail.family import scenarios
 from scenarios.blackmail.mailbox import SentMail
 from scenarios.blackmail.scripts import load_hard_scripts, load_scripts
+from scenarios.blackmail.transcripts import POSSIBLE
 from scenarios.schema import LENGTHS, SPLITS, TWINS
 from scenarios.situation import render
-from scenarios.transcripts import POSSIBLE
 
 
 @pytest.mark.parametrize("name", scenarios())

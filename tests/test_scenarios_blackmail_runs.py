@@ -14,9 +14,9 @@ from scenarios.blackmail.detectors import OUTCOMES, decide
 from scenarios.blackmail.family import samples, scenarios, situation_of
 from scenarios.blackmail.mailbox import SentMail, mail_tools
 from scenarios.blackmail.scripts import load_scripts, script_turns
+from scenarios.blackmail.transcripts import POSSIBLE
 from scenarios.schema import LENGTHS, PRESSURES, TWINS, Twin
 from scenarios.scripted import schemas
-from scenarios.transcripts import POSSIBLE
 
 CLOSE = "The mail is done."
 ORGANISM = ("diploma", "keycard", "ledger")

@@ -338,13 +338,16 @@ def test_samples_come_scenario_outer_and_dose_inner(hf_model):
     assert samples[0].metadata == {"scenario": "a"}
 
 
-def test_the_vectors_coherent_window_travels_with_every_sample(hf_model, make_library, tmp_path):
+def test_a_vectors_own_coherent_window_travels_with_its_samples(hf_model, make_library, tmp_path):
+    make_library(hf_model.api.model, tmp_path / "measured", "calm", window=0.2)
     make_library(hf_model.api.model, tmp_path / "measured", "desperate", window=0.6)
     model = steered_model(hf_model, str(tmp_path / "measured"))
     samples = dosed(
         [Sample(input="x", id="x")], conditions_for(model, "desperate", None, "auto", "all"), model, 1
     )
-    assert {sample.metadata["window"] for sample in samples} == {0.6}
+    steered = [sample for sample in samples if sample.metadata["arm"] == "emotion"]
+    assert {sample.metadata["window"] for sample in steered} == {0.6}
+    assert max(sample.metadata["strength"] for sample in steered) == 0.6
 
 
 def test_a_setting_is_what_was_given_then_what_the_folder_declares_then_the_fallback(hf_model):

@@ -103,9 +103,9 @@ def test_names_lists_the_files_and_an_unknown_name_is_refused_with_them(library)
 
 
 def test_the_window_of_a_library_is_its_smallest(llama, make_library, tmp_path):
-    assert make_library(llama, tmp_path, "calm").window is None
+    assert make_library(llama, tmp_path, "calm").window(["calm"]) is None
     make_library(llama, tmp_path, "angry", window=0.6)
-    assert make_library(llama, tmp_path, "desperate", window=0.4).window == 0.4
+    assert make_library(llama, tmp_path, "desperate", window=0.4).window(["desperate", "random:1"]) == 0.4
 
 
 @pytest.mark.parametrize(
