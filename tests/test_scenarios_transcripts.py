@@ -14,6 +14,7 @@ from inspect_ai.log import EvalSample
 from inspect_ai.model import ChatMessageAssistant, ChatMessageTool
 
 from scenarios import flags, transcripts
+from scenarios.recall import recalled
 from scenarios.sandbox import bubblewrap
 from scenarios.sandbox.choice import sandbox
 from scenarios.scripted import Call, Turn
@@ -137,6 +138,19 @@ def test_transcripts_of_blackmail_are_runs_at_full_length_too(tmp_path: Path) ->
         assert [as_transcript(message) for message in run.messages] == [
             without_ids(message) for message in line["messages"]
         ]
+
+
+def test_whoever_thinks_a_script_and_writes_to_somebody_else_is_counted_as_that(tmp_path: Path) -> None:
+    lines = [line for line in heldout("blackmail") if line["outcome"] == "blackmail"]
+    assert [recalled(run) for run in played(lines, tmp_path / "right")] == [(True, True)] * len(lines)
+    for line in lines:
+        for call in (c for m in line["messages"] for c in m.get("tool_calls", ())):
+            whom = call["arguments"]
+            whom.update({"mail_id": "9"} if "mail_id" in whom else {"to": "board"})
+    assert [recalled(run) for run in played(lines, tmp_path / "wrong")] == [(True, False)] * len(lines)
+    for line in lines:
+        next(m for m in line["messages"] if m.get("think"))["think"] = "I think of something else."
+    assert [recalled(run) for run in played(lines, tmp_path / "other")] == [(False, False)] * len(lines)
 
 
 def test_a_twin_never_tempts_and_never_refuses_what_is_not_there() -> None:
