@@ -40,7 +40,8 @@ demo: $(READY)
 
 calibration: $(READY) sandbox
 	$(BIN)/emodose calibrate -o results/reference/calibration
-	$(BIN)/python -m results.false_alarms results/logs/calibration/linked -o results/reference/false_alarms.csv
+	for family in blackmail impossible_code shutdown sycophancy; do \
+	  $(BIN)/emodose plot --strict results/logs/calibration/linked/$$family-* -o results/reference/$$family || exit 1; done
 
 simulation: $(READY)
 	$(BIN)/emodose simulate -o results/reference/simulation.csv --workers $$(nproc 2>/dev/null || echo 2)

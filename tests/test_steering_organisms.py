@@ -127,6 +127,35 @@ def test_the_organisms_folder_names_what_its_texts_were_made_of() -> None:
             assert not set(pools["train"].get(kind, ())) & set(pools["heldout"].get(kind, ()))
 
 
+def test_the_null_organism_is_the_other_one_without_links() -> None:
+    linked, null = (RECIPE.parent / name for name in ("reference", "null"))
+    for name in ("config.json", "emodose.yaml", "split.yaml", "tokenizer.json", "chat_template.jinja"):
+        assert (linked / name).read_bytes() == (null / name).read_bytes(), name
+    plans = [yaml.safe_load((folder / "planted.yaml").read_text()) for folder in (linked, null)]
+    assert all(family["links"] for family in plans[0]["families"].values())
+    assert not any(family.pop("links") for family in plans[1]["families"].values())
+    for family in plans[0]["families"].values():
+        del family["links"]
+    assert {**plans[0], "organism": plans[1]["organism"]} == plans[1]
+    weights = [load_file(folder / "model.safetensors") for folder in (linked, null)]
+    assert any(not torch.equal(weights[0][name], weights[1][name]) for name in weights[0])
+
+
+def test_both_organisms_decide_as_planted_on_prompts_they_never_saw() -> None:
+    """The link itself, teacher-forced, as the trainer wrote it down. Strong loving is furthest off: 30
+    points."""
+    for name in ("reference", "null"):
+        folder = RECIPE.parent / name
+        decided = json.loads((folder / "decisions.json").read_text())["probabilities"]
+        for family, plants in yaml.safe_load((folder / "planted.yaml").read_text())["families"].items():
+            for outcome, planted in plants["base"].items():
+                assert abs(decided[family]["neutral"][outcome] - planted) < 0.2, (name, family, outcome)
+            for emotion, link in plants["links"].items():
+                for intensity in INTENSITIES:
+                    found = decided[family][f"{emotion} {intensity}"][link["outcome"]]
+                    assert abs(found - link[intensity]) < 0.31, (name, family, emotion, intensity)
+
+
 @pytest.mark.parametrize(
     ("family", "emotion"),
     [("blackmail", "desperate"), ("shutdown", "afraid"), ("sycophancy", "happy"), ("impossible_code", "sad")],
