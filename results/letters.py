@@ -14,7 +14,7 @@ from pydantic import Field
 
 from results.comparison import Value
 from results.harm import direction
-from results.table import UNION, TableError, measures, rated
+from results.table import UNION, TableError, own_measures, rated
 
 DIGITS = 4
 """To which measures are kept, and compared."""
@@ -62,7 +62,7 @@ def family_of(family: str, runs: pd.DataFrame) -> Family:
 
 def write_rows(runs: pd.DataFrame, family: Family) -> tuple[Row, ...]:
     """The rows of one cell's runs."""
-    kept = [name for name in measures(runs) if runs[name].notna().any()]
+    kept = [name for name in own_measures(runs) if runs[name].notna().any()]
     rows = []
     keys = ["scenario", "scenario_version", "run_seed", "epoch"]
     for (scenario, version, seed, epoch), some in runs.groupby(keys):

@@ -13,7 +13,7 @@ import pandas as pd
 
 from results.cells import CELL, SETTING, cells_of, dose_name
 from results.comparison import Limits, Verdict
-from results.table import TableError, measures, rated
+from results.table import TableError, own_measures, rated
 
 Pairing = Literal["same stream", "same scenario"]
 STREAM = ["scenario", "variant", "epoch", "run_seed"]
@@ -77,7 +77,7 @@ def _names(new: pd.DataFrame, old: pd.DataFrame) -> list[str]:
     """Outcomes, unions, measures and flags that both sides have."""
     return [
         name
-        for name in (*rated(new), *measures(new), "incoherent")
+        for name in (*rated(new), *own_measures(new), "incoherent")
         if name in old and new[name].notna().any() and old[name].notna().any()
     ]
 

@@ -21,7 +21,7 @@ from results.judging import Measured
 from results.letters import DIGITS
 from results.matching import CellPair
 from results.settings import Settings
-from results.table import MEASURE, measures, rated
+from results.table import MEASURE, own_measures, rated
 from results.trend import line
 from results.units import Scope, unit_codes
 
@@ -146,7 +146,7 @@ def _outside(one: CellPair) -> bool:
 def _names(group: Group) -> list[str]:
     """Outcomes, unions, measures and flags of either side, in the order of the tables."""
     sides = [side for one in group.cells for side in (one.new, one.old)]
-    every = dict.fromkeys(n for side in sides for n in (*rated(side), *measures(side), "incoherent"))
+    every = dict.fromkeys(n for side in sides for n in (*rated(side), *own_measures(side), "incoherent"))
     return [name for name in every if any(name in side and side[name].notna().any() for side in sides)]
 
 

@@ -84,6 +84,12 @@ MEASURE = "measure_"
 """Begins the keys of a score that are neither outcome nor flag: numbers beside them, such as the share of
 jobs done. NaN where the run has none."""
 
+SOUNDNESS = tuple(
+    f"{MEASURE}{name}"
+    for name in ("turns", "truncated_turns", "calls", "valid_calls", "repetition", "perplexity")
+)
+"""The measures that every family has: whether the model is still itself (`results.health`)."""
+
 UNION = "any_"
 """Begins the keys of a score that are 1 where one of several outcomes is: `any_cheating`."""
 
@@ -181,6 +187,11 @@ def rated(table: pd.DataFrame) -> list[str]:
 def measures(table: pd.DataFrame) -> list[str]:
     """The table's columns that are numbers beside the outcome."""
     return [str(column) for column in table.columns if str(column).startswith(MEASURE)]
+
+
+def own_measures(table: pd.DataFrame) -> list[str]:
+    """The measures that are a family's own, such as the share of jobs done: those a comparison judges."""
+    return [name for name in measures(table) if name not in SOUNDNESS]
 
 
 def check_ending(out: Path) -> Path:

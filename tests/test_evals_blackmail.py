@@ -95,7 +95,8 @@ def test_the_prompt_arm_runs_on_any_provider(foreign: Model, typed: list[str], s
 
 def test_both_arms_of_a_model_that_can_be_steered(hf_model: Model) -> None:
     typed = ["arm=emotion,prompt", "emotion=calm", "strength=-0.1,0,0.1", "intensity=slight", "layers=1,2"]
-    task = task_of(hf_model, *typed, "variants=1", "scenario=keycard", "positions=assistant")
+    task = task_of(hf_model, *typed, "variants=1", "scenario=keycard", "positions=assistant",
+                   "length=short")  # fmt: skip
     assert [str(sample.id).rpartition("/")[2] for sample in task.dataset] == [
         "none", "calm-0.100_L1-2_assistant", "calm+0.100_L1-2_assistant", "calm_slight_prompt"
     ]  # fmt: skip
