@@ -65,7 +65,7 @@ def health(table: pd.DataFrame) -> pd.DataFrame:
         rows.append(
             keys | {"intensity": str(runs["intensity"].iloc[0])} | _numbers(runs) | _able(scored, keys)
         )
-    frame = pd.DataFrame(rows)
+    frame = pd.DataFrame(rows, columns=None if rows else [*SETTING, *CONDITION])
     steered = frame["arm"] != "baseline"
     return frame.assign(_steered=steered).sort_values(
         [*SETTING, "_steered", *CONDITION], ignore_index=True
