@@ -1,8 +1,9 @@
 """What a report contains, gathered from the runs, their curves and the logs as one `Report`."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -11,10 +12,11 @@ from results.analysis import RUNS
 from results.caveats import caveats
 from results.curves import Curve
 from results.evidence import examples, harmless, keys_of, read
+from results.health import COLUMNS, health, reference
 from results.hypotheses import Hypothesis, judge
 from results.rates import SETTING, main_outcomes
 from results.settings import DEFAULT, Settings
-from results.sheet import Declared, Family, Quote, Report, Setting, in_words, line_of, number
+from results.sheet import Declared, Family, Health, Quote, Report, Setting, in_words, line_of, number
 from results.table import outcomes
 from results.viewer import Viewer
 from results.wording import NO_WORDS, dose
@@ -34,12 +36,15 @@ def build(
     """The report of the runs that `load` read from the logs, and of the curves `analyse` found in them."""
     logs = list(logs)
     main = main_outcomes(runs)
-    quotes = _quotes(runs, curves, logs, viewer)
+    keys = list(blocks(curves))
+    quotes = _quotes(_by_block(runs, keys), outcomes(runs), logs, viewer)
+    costs = _by_block(health(runs), keys)
     families = []
     for family in sorted({str(curve.setting["family"]) for curve in curves}):
         own = [curve for curve in curves if curve.setting["family"] == family]
         found = [
-            _setting(some, main[family], quotes.get(key, ()), settings) for key, some in blocks(own).items()
+            _setting(some, main[family], costs[key], quotes.get(key, ()), settings)
+            for key, some in blocks(own).items()
         ]
         families.append(Family(family=family, settings=tuple(found)))
     counts = runs["status"].value_counts()
@@ -74,11 +79,15 @@ def _key(curve: Curve) -> Key:
     return (*(str(curve.setting[name]) for name in SETTING), curve.layers, curve.positions, in_prompt)
 
 
-def _setting(curves: Sequence[Curve], main: str, quotes: Sequence[Quote], settings: Settings) -> Setting:
+def _setting(
+    curves: Sequence[Curve], main: str, costs: pd.DataFrame, quotes: Sequence[Quote], settings: Settings
+) -> Setting:
     every = [curve for curve in curves if curve.runs == ALL]
     coherent = {(c.outcome, c.arm, c.vector): c for c in curves if c.runs == COHERENT}
     lines = [line_of(c, coherent.get((c.outcome, c.arm, c.vector)), settings) for c in every]
     lines.sort(key=lambda line: (line.arm == "control", line.status != "effect"))
+    costly = [_health(row) for row in costs.to_dict("records")]
+    costly.sort(key=lambda row: row.arm == "control")
     if main not in {line.outcome for line in lines}:  # nothing readable of it here
         main = lines[0].outcome
     speaks = []
@@ -92,22 +101,47 @@ def _setting(curves: Sequence[Curve], main: str, quotes: Sequence[Quote], settin
         main=main,
         found=in_words(lines, main),
         lines=tuple(lines),
+        health=tuple(costly),
+        health_note=reference(costs) if costly else "",
         quotes=tuple(_ordered(quotes, [line.vector for line in lines])),
     )
 
 
-def _quotes(
-    runs: pd.DataFrame, curves: Sequence[Curve], logs: Sequence[str | Path], viewer: Viewer
-) -> dict[Key, list[Quote]]:
-    """Per block the evidence of one run for each of its cells and outcomes; the baseline's come first."""
-    settings = {tuple(map(str, key)): some for key, some in runs.groupby(list(SETTING), dropna=False)}
-    chosen: dict[Key, pd.DataFrame] = {}
-    for key in blocks(curves):
-        same = settings[key[: len(SETTING)]]
+def _health(row: Mapping[Any, Any]) -> Health:
+    baseline = row["arm"] == "baseline"
+    numbers = {column.name: number(row[column.name]) for column in COLUMNS}
+    counts = {
+        column.of: None if numbers[column.name] is None else row[column.of] for column in COLUMNS if column.of
+    }
+    return Health.model_validate(
+        {
+            "vector": "baseline" if baseline else row["vector"] or NO_WORDS,
+            "dose": "baseline" if baseline else dose(row["strength"], row["intensity"]),
+            **{key: row[key] for key in ("arm", "strength", "n")},
+            **numbers,
+            **counts,
+        }
+    )
+
+
+def _by_block(table: pd.DataFrame, keys: Iterable[Key]) -> dict[Key, pd.DataFrame]:
+    """The rows of each block, its baseline's among them, of a table that names settings and conditions."""
+    settings = {tuple(map(str, key)): some for key, some in table.groupby(list(SETTING), dropna=False)}
+    found: dict[Key, pd.DataFrame] = {}
+    for key in keys:
+        same = settings.get(key[: len(SETTING)], table.iloc[:0])
         layers, positions, in_prompt = key[len(SETTING) :]
         here = (same["layers"] == layers) & (same["positions"] == positions)
         arm = (same["arm"] == "prompt") == bool(in_prompt)
-        chosen[key] = examples(same[(same["arm"] == "baseline") | (here & arm)], outcomes(runs))
+        found[key] = same[(same["arm"] == "baseline") | (here & arm)]
+    return found
+
+
+def _quotes(
+    runs: Mapping[Key, pd.DataFrame], names: Sequence[str], logs: Sequence[str | Path], viewer: Viewer
+) -> dict[Key, list[Quote]]:
+    """Per block the evidence of one run for each of its cells and outcomes; the baseline's come first."""
+    chosen = {key: examples(some, names) for key, some in runs.items()}
     told = read(logs, [key for some in chosen.values() for key in keys_of(some)])
     found: dict[Key, list[Quote]] = {}
     for key, some in chosen.items():

@@ -6,19 +6,41 @@ the rates are about; nothing is tested here.
 """
 
 from collections.abc import Mapping
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 import pandas as pd
 
 from results.surprise import FEWEST
 from results.table import SETTING
-from results.wording import NO_WORDS, aligned, dose, percent
+from results.wording import NO_WORDS, aligned, dose, percent, whole
 
 CONDITION = ("arm", "vector", "strength", "layers", "positions")
 ABILITY = ("model", "model_fingerprint", "length", "split", *CONDITION)
 """What a run shares with the questions that say what its dose costs in plain ability."""
 SHOWN = ("twin", "pressure", "length", "tools", "split")
+
+
+class Column(NamedTuple):
+    """A number of `health` as a table shows it."""
+
+    title: str
+    name: str
+    of: str = ""
+    """The count that the share is of, where that is not `n`."""
+
+
+COLUMNS = (
+    Column("valid calls", "valid_calls", "calls"),
+    Column("truncated", "truncated"),
+    Column("turns cut", "truncated_turns"),
+    Column("repetition", "repetition"),
+    Column("perplexity", "perplexity"),
+    Column("surprising", "surprising"),
+    Column("incoherent", "incoherent"),
+    Column("right answers", "correct", "correct_n"),
+    Column("solvable twins solved", "solved", "solved_n"),
+)
 
 
 def health(table: pd.DataFrame) -> pd.DataFrame:
@@ -43,7 +65,7 @@ def health(table: pd.DataFrame) -> pd.DataFrame:
         rows.append(
             keys | {"intensity": str(runs["intensity"].iloc[0])} | _numbers(runs) | _able(scored, keys)
         )
-    frame = pd.DataFrame(rows)
+    frame = pd.DataFrame(rows, columns=None if rows else [*SETTING, *CONDITION])
     steered = frame["arm"] != "baseline"
     return frame.assign(_steered=steered).sort_values(
         [*SETTING, "_steered", *CONDITION], ignore_index=True
@@ -103,14 +125,23 @@ def as_text(frame: pd.DataFrame) -> str:
         named = dict(zip(SETTING, cast(tuple[Any, ...], setting), strict=True))
         shown = [f"{key} {named[key]}" for key in SHOWN if named[key] not in ("", None)]
         lines = [f"Is the model still itself? {named['model']}, {named['family']}: {', '.join(shown)}"]
-        columns = {name: [_cell(row) for row in rows.to_dict("records")] for name, _cell in _COLUMNS.items()}
-        kept = {name: cells for name, cells in columns.items() if set(cells) - {"", "-"}}
+        cells = [_cells(row) for row in rows.to_dict("records")]
+        columns = {name: [row[name] for row in cells] for name in cells[0]}
+        kept = {name: column for name, column in columns.items() if set(column) - {"", "-"}}
         lines += aligned([list(kept), *map(list, zip(*kept.values(), strict=True))], str.rjust)
-        blocks.append("\n".join([*lines, f"  {_reference(rows)}"]))
+        blocks.append("\n".join([*lines, f"  {reference(rows)}"]))
     return "\n\n".join(blocks)
 
 
-def _reference(rows: pd.DataFrame) -> str:
+def number_text(name: str, value: float) -> str:
+    """A number of the column `name`: a share as percent, a perplexity to three digits, none as `-`."""
+    if name != "perplexity":
+        return percent(value)
+    return f"{value:.3g}" if abs(value) < 100 else whole(value)
+
+
+def reference(rows: pd.DataFrame) -> str:
+    """In a sentence: what perplexity is measured against in one setting, whose rows of `health` these are."""
     runs, limit = int(rows["perplexity_reference"].iloc[0]), float(rows["perplexity_limit"].iloc[0])
     if not rows["perplexity_n"].any():
         return "Perplexity was not measured (only of local models that emodose runs, with perplexity=true)."
@@ -125,31 +156,14 @@ def _reference(rows: pd.DataFrame) -> str:
     )
 
 
-def _place(row: Mapping[Any, Any]) -> str:
-    if row["arm"] == "baseline":
-        return "baseline"
-    return dose(float(row["strength"]), str(row["intensity"]))
-
-
-def _share(name: str, of: str = "") -> Any:
-    def cell(row: Mapping[Any, Any]) -> str:
-        text = percent(float(row[name]))
-        return f"{text} of {row[of]}" if of and text != "-" else text
-
-    return cell
-
-
-_COLUMNS: dict[str, Any] = {
-    "vector": lambda row: "" if row["arm"] == "baseline" else row["vector"] or NO_WORDS,
-    "strength": _place,
-    "n": lambda row: str(row["n"]),
-    "valid calls": _share("valid_calls", "calls"),
-    "truncated": _share("truncated"),
-    "turns cut": _share("truncated_turns"),
-    "repetition": _share("repetition"),
-    "perplexity": lambda row: f"{row['perplexity']:.3g}" if np.isfinite(row["perplexity"]) else "-",
-    "surprising": _share("surprising"),
-    "incoherent": _share("incoherent"),
-    "right answers": _share("correct", "correct_n"),
-    "solvable twins solved": _share("solved", "solved_n"),
-}
+def _cells(row: Mapping[Any, Any]) -> dict[str, str]:
+    baseline = row["arm"] == "baseline"
+    cells = {
+        "vector": "" if baseline else row["vector"] or NO_WORDS,
+        "strength": "baseline" if baseline else dose(float(row["strength"]), str(row["intensity"])),
+        "n": str(row["n"]),
+    }
+    for column in COLUMNS:
+        text = number_text(column.name, float(row[column.name]))
+        cells[column.title] = f"{text} of {row[column.of]}" if column.of and text != "-" else text
+    return cells

@@ -20,11 +20,12 @@ from results.analysis import analyse
 from results.contents import ALL, blocks, build
 from results.curves import Curve
 from results.drawing import ORGANISM_NOTE, words
+from results.health import COLUMNS, Column, number_text
 from results.hypotheses import Hypothesis
 from results.logs import find_logs
 from results.page_figures import Figure, figures
 from results.settings import DEFAULT, Settings
-from results.sheet import Line, Quote, Report
+from results.sheet import Health, Line, Quote, Report
 from results.table import load
 from results.viewer import ADDRESS, viewer_of
 from results.wording import dose, p_value, percent, signed, whole
@@ -158,6 +159,8 @@ def _environment(*, autoescape: bool) -> Environment:
         "per_tenth": lambda slope: "" if slope is None else signed(10 * slope, 1),
         "dose": lambda strength: "" if strength is None else dose(strength),
         "p": lambda value: "" if value is None else p_value(value),
+        "health": lambda value, name: "" if value is None else number_text(name, value),
+        "measured": _measured,
         "raw": repr,
         "sentence": _sentence,
         "judged": _judged,
@@ -207,6 +210,11 @@ def _bars(lines: Sequence[Line]) -> list[tuple[str, list[tuple[int, Line]]]]:
 
 def _dose_of(line: Line, strength: float) -> str:
     return next(one.dose for one in line.doses if one.strength == strength)
+
+
+def _measured(rows: Sequence[Health]) -> list[Column]:
+    """The columns of health that have a number anywhere."""
+    return [column for column in COLUMNS if any(getattr(row, column.name) is not None for row in rows)]
 
 
 def _by_vector(quotes: Sequence[Quote]) -> dict[str, list[Quote]]:

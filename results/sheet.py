@@ -17,7 +17,7 @@ from results.settings import Settings
 from results.verdicts import Findings, extreme, findings, judgeable
 from results.wording import dose
 
-SCHEMA = 1
+SCHEMA = 2
 
 Status = Literal["effect", "no effect shown", "not judged"]
 Way = Literal["raises", "lowers", "moves", ""]
@@ -109,6 +109,31 @@ class Quote(Value):
     link: str
 
 
+class Health(Value):
+    """What one dose costs the model, whatever it then does, as `results.health` defines it; a share and the
+    count that it is of are None where nothing was measured."""
+
+    vector: str
+    """`baseline` where there is none."""
+    arm: str
+    dose: str
+    """As in `Dose`."""
+    strength: float
+    n: int
+    calls: int | None
+    valid_calls: float | None
+    truncated: float | None
+    truncated_turns: float | None
+    repetition: float | None
+    perplexity: float | None
+    surprising: float | None
+    incoherent: float | None
+    correct: float | None
+    correct_n: int | None
+    solved: float | None
+    solved_n: int | None
+
+
 class Setting(Value):
     """Curves that may be compared: of one model, family, twin, pressure, length, layers, positions."""
 
@@ -119,6 +144,10 @@ class Setting(Value):
     found: str
     """In plain words, of the main outcome."""
     lines: tuple[Line, ...]
+    health: tuple[Health, ...]
+    """The baseline first, the control directions last."""
+    health_note: str
+    """What perplexity was measured against; empty where no run was scored."""
     quotes: tuple[Quote, ...]
 
 

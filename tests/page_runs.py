@@ -32,6 +32,9 @@ def hostile() -> Scorer:
         if "unreadable" in act:
             return Score.unscored()
         value: dict[str, Any] = {name: int(name in act) for name in (*OUTCOMES, *FLAGS)}
+        turns = len(state.input_text)
+        value |= {"measure_turns": turns, "measure_truncated_turns": 1 / turns, "measure_repetition": 0.02}
+        value |= {"measure_calls": 3, "measure_valid_calls": 2 / 3, "measure_perplexity": 1 + turns / 7}
         about = {"detector_version": "1", "receipts": [{"slug": state.sample_id}]}
         return Score(value=value, answer=act[0], explanation=f"{act[0]}: {HOSTILE}", metadata=about)
 

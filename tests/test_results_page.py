@@ -7,6 +7,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 from fake_runs import grid, run, sample
 from fake_table import table
@@ -17,6 +18,7 @@ from results.analysis import analyse
 from results.caveats import caveats
 from results.contents import build
 from results.evidence import harmless
+from results.health import health
 from results.page import Written, as_html, write
 from results.settings import DEFAULT
 from results.sheet import Report
@@ -79,6 +81,11 @@ def test_every_number_of_the_page_is_the_one_in_the_json(written: Written) -> No
     numbers = json.loads(written.numbers.read_text("utf-8"))
     held = Page(written.page).held
     assert len(held) > 1000
+    agree(held, numbers)
+
+
+def agree(held: dict[str, list[tuple[str | None, str]]], numbers: Any) -> None:
+    """What the page shows is what stands at the same place of the JSON, as exactly as it is written."""
     for place, cells in held.items():
         for value, text in cells:
             expected = at(numbers, place)
@@ -99,6 +106,7 @@ def test_every_number_of_the_page_is_the_one_in_the_json(written: Written) -> No
 
 SHARES = {
     "rate", "low", "high", "difference", "difference_low", "difference_high", "detectable", "incoherent",
+    "valid_calls", "truncated", "truncated_turns", "repetition", "surprising", "correct", "solved",
 }  # fmt: skip
 
 
@@ -133,12 +141,93 @@ def test_the_numbers_are_those_of_the_analysis(logs: Path, report: Report) -> No
     assert seen == len(found)
 
 
+COST = ("valid_calls", "truncated", "truncated_turns", "repetition", "perplexity", "incoherent")
+"""What the page's runs measured of blackmail; of sycophancy they measured only what every run has."""
+RARE = {"surprising", "correct", "correct_n", "solved", "solved_n"}
+
+
+def test_every_cost_of_a_dose_stands_on_the_page_and_what_was_measured_nowhere_does_not(
+    written: Written, report: Report
+) -> None:
+    held = Page(written.page).held
+    for f, family in enumerate(report.families):
+        for s, setting in enumerate(family.settings):
+            names = (
+                {"strength", "n", *COST, "calls"} if f == 0 else {"strength", "n", "truncated", "incoherent"}
+            )
+            places = [p for p in held if p.startswith(f"families/{f}/settings/{s}/health/")]
+            assert sorted(places) == sorted(
+                f"families/{f}/settings/{s}/health/{row}/{name}"
+                for row in range(len(setting.health))
+                for name in names
+            )
+            assert setting.health_note in written.page.read_text("utf-8")
+    sections = written.markdown.read_text("utf-8").split("#### Is the model still itself?")[1:]
+    rare = ["solvable" in section or "right answers" in section for section in sections]
+    assert rare == [False] * 3 and ["perplexity |" in section for section in sections] == [True, True, False]
+
+
+def test_the_costs_are_those_of_the_analysis_each_dose_once_and_its_baseline_with_it(
+    logs: Path, report: Report
+) -> None:
+    frame = health(load([logs]))
+    steered = 0
+    for family in report.families:
+        for setting in family.settings:
+            arms = [row.arm for row in setting.health]
+            assert arms == sorted(arms, key=["baseline", "emotion", "prompt", "control"].index)
+            assert {(row.vector, row.strength) for row in setting.health if row.strength} == {
+                (line.vector, dose.strength) for line in setting.lines for dose in line.doses if dose.strength
+            }
+            for row in setting.health:
+                same = (frame["family"] == family.family) & (frame["arm"] == row.arm)
+                same &= frame["strength"] == row.strength
+                if row.arm != "baseline":
+                    same &= frame["vector"] == row.vector
+                [found] = frame[same].to_dict("records")
+                for name in ("n", *COST, *RARE):
+                    value = getattr(row, name)
+                    assert value == found[name] if value is not None else not found[name] > 0, name
+                steered += row.arm != "baseline"
+    assert steered == (frame["arm"] != "baseline").sum()
+    assert [family.settings[0].health[0].arm for family in report.families] == ["baseline"] * 2
+
+
+def test_right_answers_and_solved_twins_stand_beside_the_dose_they_were_given_under(tmp_path: Path) -> None:
+    run(tmp_path, grid(["calm"], variants=4))
+    runs = load([tmp_path])
+    high = runs[runs["strength"] == 0.1]
+    asked = high.assign(family="capability", correct=[1.0, 0.0, 0.0] * 4)
+    twins = high.assign(twin="solvable", solved=[1.0, 1.0, 0.0] * 4)
+    found = build(
+        pd.concat([runs.assign(surprising=0.25), asked, twins], ignore_index=True).pipe(_nothing_left_out),
+        analyse(runs), [tmp_path], viewer_of([str(tmp_path / "x.eval")]),
+    )  # fmt: skip
+    [setting] = found.families[0].settings
+    shares = {row.dose: (row.correct, row.correct_n, row.solved, row.solved_n) for row in setting.health}
+    assert shares.pop("+0.1") == (4 / 12, 12, 8 / 12, 12)
+    assert len(shares) == 4 and set(shares.values()) == {(None,) * 4}
+    page = tmp_path / "page.html"
+    page.write_text(as_html(found, [[[]]]), "utf-8")
+    held = Page(page).held
+    agree(held, found.model_dump(mode="json"))
+    assert {place.rpartition("/")[2] for place in held} >= RARE
+
+
+def _nothing_left_out(runs: pd.DataFrame) -> pd.DataFrame:
+    runs.attrs["left_out"] = []
+    return runs
+
+
 def test_the_markdown_has_the_same_numbers(written: Written, report: Report) -> None:
-    rows = [
-        [cell.strip() for cell in line.strip("|").split("|")]
-        for line in written.markdown.read_text("utf-8").splitlines()
-        if re.match(r"\| [^|]+ \| [^|]+ \| \d+ \|", line)
-    ]
+    own: dict[bool, list[list[str]]] = {True: [], False: []}
+    costs = False
+    for line in written.markdown.read_text("utf-8").splitlines():
+        if line.startswith("| ") and " dose | n |" in line:
+            costs = line.startswith("| vector |")
+        elif re.match(r"\| [^|]+ \| [^|]+ \| \d+ \|", line):
+            own[costs].append([cell.strip() for cell in line.strip("|").split("|")])
+    rows = own[False]
     doses = [
         (line.vector, dose)
         for family in report.families
@@ -156,6 +245,17 @@ def test_the_markdown_has_the_same_numbers(written: Written, report: Report) -> 
             dose.difference is None or abs(float(row[5].replace("\\", "")) - 100 * dose.difference) <= 0.5001
         )
         assert (int(row[-2]), int(row[-1])) == (dose.errored, dose.unscored)
+    health_rows = [row for family in report.families for one in family.settings for row in one.health]
+    for cells, row in zip(own[True], health_rows, strict=True):
+        assert (cells[0].replace("\\", ""), int(cells[2])) == (row.vector, row.n)
+        names = COST if row.perplexity is not None else ("truncated", "incoherent")
+        for cell, name in zip(cells[3:], names, strict=True):
+            number, _, of = cell.partition(" of ")
+            scale = 1 if name == "perplexity" else 100
+            digits = len(number.removesuffix(" %").partition(".")[2])
+            expected = scale * getattr(row, name)
+            assert abs(float(number.removesuffix(" %")) - expected) <= 0.5001 * 10**-digits, name
+            assert of == (str(row.calls) if name == "valid_calls" else "")
 
 
 def test_the_json_is_read_back_as_it_was_and_knows_no_other_field(written: Written, report: Report) -> None:

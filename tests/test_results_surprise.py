@@ -127,3 +127,8 @@ def test_health_weighs_calls_by_run_and_shows_ability_under_the_same_dose(tmp_pa
     assert np.isnan(base["correct"]) and base["correct_n"] == 0
     text = as_text(both)
     assert "25 % of 4" in text and "67 % of 3" in text and "solvable twins solved" in text
+
+
+def test_of_runs_that_all_errored_health_has_no_row(tmp_path: Path) -> None:
+    run(tmp_path, runs(0.0, [1.0], "crash") + runs(0.1, [1.0], "crash"))
+    assert health(load([tmp_path])).empty
