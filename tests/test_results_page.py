@@ -246,16 +246,16 @@ def test_the_markdown_has_the_same_numbers(written: Written, report: Report) -> 
         )
         assert (int(row[-2]), int(row[-1])) == (dose.errored, dose.unscored)
     health_rows = [row for family in report.families for one in family.settings for row in one.health]
-    for cells, row in zip(own[True], health_rows, strict=True):
-        assert (cells[0].replace("\\", ""), int(cells[2])) == (row.vector, row.n)
-        names = COST if row.perplexity is not None else ("truncated", "incoherent")
+    for cells, cost in zip(own[True], health_rows, strict=True):
+        assert (cells[0].replace("\\", ""), int(cells[2])) == (cost.vector, cost.n)
+        names = COST if cost.perplexity is not None else ("truncated", "incoherent")
         for cell, name in zip(cells[3:], names, strict=True):
             number, _, of = cell.partition(" of ")
             scale = 1 if name == "perplexity" else 100
             digits = len(number.removesuffix(" %").partition(".")[2])
-            expected = scale * getattr(row, name)
+            expected = scale * getattr(cost, name)
             assert abs(float(number.removesuffix(" %")) - expected) <= 0.5001 * 10**-digits, name
-            assert of == (str(row.calls) if name == "valid_calls" else "")
+            assert of == (str(cost.calls) if name == "valid_calls" else "")
 
 
 def test_the_json_is_read_back_as_it_was_and_knows_no_other_field(written: Written, report: Report) -> None:
