@@ -291,7 +291,7 @@ def test_the_bundled_organism_is_compared_with_itself_run_by_run(tmp_path: Path)
     place = Place(tmp_path)
     arguments = {"emotion": ["desperate"], "strength": [0.3], "variants": 10}
     tasks = [{"task": "evals/blackmail.py", "arguments": arguments}]
-    limits = {"margin": 0.5, "threshold": 0.1}
+    limits = {"margin": 0.4, "threshold": 0.1}
     asked = {"tasks": tasks, "model": "hf/local", "limits": limits}
     assert place.night("one", **asked) == 2
     assert called("baseline", "update", place.nights / "one" / "logs", "-o", place.baseline) == 0

@@ -56,9 +56,9 @@ def test_the_bundled_organism_can_be_used(checked, monkeypatch):
     assert {what: verdict for what, (verdict, _) in found.items()} == dict.fromkeys(
         ("dtype", "layers", "vectors", "tools", "context", "steering", "time"), "ok"
     )
-    assert "4 decoder layers of width 128" in found["layers"][1]
+    assert "4 decoder layers of width 192" in found["layers"][1]
     assert "float32 on cpu" in found["dtype"][1]
-    assert "desperate" in found["vectors"][1] and "up to 0.3" in found["vectors"][1]
+    assert "desperate" in found["vectors"][1] and "up to 0.2" in found["vectors"][1]
     assert "list_mail" in found["tools"][1]
     assert "210 rollouts" in found["time"][1]
 
