@@ -28,7 +28,8 @@ moves another outcome takes its share from this one."""
 
 
 class _Value(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    # A trend that could not be tested is NaN, which JSON has no number for.
+    model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="strings")
 
 
 class Planted(_Value):
@@ -106,8 +107,6 @@ class Organism(_Value):
     name: str
     model: str
     runs: int
-    window: float | None
-    """Largest |strength| of the vectors' coherent window, where all have the same."""
     rows: tuple[Row, ...]
     order: tuple[Order, ...]
 
@@ -201,12 +200,10 @@ def organism(table: pd.DataFrame, planted: Path, settings: Settings, of: Path | 
             some = [_row(c, family, plants, steepest, settings) for c in curves]
             rows += some
             orders += _order(some)
-    windows = {float(w) for w in table["window"].dropna()} if "window" in table else set()
     return Organism(
         name=str(plan["organism"]),
         model=str(table["model"].iloc[0]),
         runs=len(table),
-        window=windows.pop() if len(windows) == 1 else None,
         rows=tuple(rows),
         order=tuple(orders),
     )
@@ -261,7 +258,8 @@ def _result(planted: Planted, found: Recovered, links: bool, settings: Settings)
 def _control(found: Recovered, steepest: float, settings: Settings) -> str:
     if found.direction(settings.alpha) != "none":
         return LOUD
-    return QUIET if max(abs(found.low), abs(found.high)) <= steepest / 3 else WIDE
+    widest = max(abs(found.low), abs(found.high))
+    return QUIET if math.isfinite(widest) and widest <= steepest / 3 else WIDE
 
 
 def _order(rows: Sequence[Row]) -> list[Order]:

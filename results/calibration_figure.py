@@ -25,7 +25,7 @@ def draw(calibration: Calibration, out: Path) -> tuple[Path, Path]:
     columns = min(3, len(panels))
     lines = -(-len(panels) // columns)
     with matplotlib.rc_context(STYLE):
-        figure = Figure(figsize=(4.1 * columns + 0.4, 3.9 * lines + 1.3))
+        figure = Figure(figsize=(max(8.0, 4.1 * columns + 0.4), 3.9 * lines + 1.3))
         axes = figure.subplots(lines, columns, squeeze=False)
         for axis in axes.flat:
             axis.set_axis_off()
@@ -50,6 +50,7 @@ def draw(calibration: Calibration, out: Path) -> tuple[Path, Path]:
         counts = sorted({rate.n for row in calibration.linked.rows for rate in row.recovered.rates})
         note = (
             f"n {counts[0]} to {counts[-1]} runs a dose; bars: 95 % intervals of the trend over the doses. "
+            "Without a planted change: side by side at 0. "
             "Sizes of the two axes are not comparable: a mood in words is not a dose.\n"
             "Reference organisms trained from scratch; this tells nothing about real language models."
         )
@@ -65,14 +66,17 @@ def _panel(axis: Axes, rows: Sequence[Row], nulls: Sequence[Row]) -> None:
     emotions = [row for row in rows if row.planted is not None]
     _marks(
         axis,
-        [(-4.0 + 0.5 * k, row) for k, row in enumerate(controls)],
+        [(-1.6 * (1 + k), row) for k, row in enumerate(controls)],
         "o",
         GREY,
         "controls (nothing planted)",
         False,
     )
     named = {row.vector: row for row in emotions}
-    placed = [(_across(row), row) for row in emotions]
+    # Those without a planted change would all stand on one another.
+    still = [row.vector for row in emotions if not round(_across(row))]
+    aside = {name: 1.6 * (1 + k) for k, name in enumerate(still)}
+    placed = [(_across(row) + aside.get(row.vector, 0.0), row) for row in emotions]
     _marks(axis, placed, "o", INK, "emotions of the linked organism", False)
     ghosts = [(_across(named[row.vector]), row) for row in nulls if row.vector in named]
     _marks(axis, [(x + 2.0, row) for x, row in ghosts], "s", HOLLOW, "the same, organism without links", True)

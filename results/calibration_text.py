@@ -3,10 +3,12 @@
 Every number comes from `results.calibration`.
 """
 
+import math
 from collections.abc import Sequence
 
 from results.calibration import Calibration, Order, Organism, Planted, Row
-from results.wording import p_value, percent
+from results.settings import DEFAULT
+from results.wording import p_value, percent, signed, whole
 
 LIMITS = (
     "An organism is a very small model trained on the texts it is measured with. That its planted links are "
@@ -43,10 +45,10 @@ def as_text(calibration: Calibration) -> str:
 
 
 def _organism(one: Organism) -> list[str]:
-    window = "not the same for all vectors" if one.window is None else f"+-{one.window:g}"
     parts = [
         f"## {one.name}",
-        f"{one.runs} runs of {one.model}; coherent window {window} mean residual norms.",
+        f"{one.runs} runs of {one.model}. Doses are in mean residual norms, to the ends of each vector's "
+        "coherent window.",
     ]
     for family, outcome in dict.fromkeys((row.family, row.outcome) for row in one.rows):
         rows = [row for row in one.rows if (row.family, row.outcome) == (family, outcome)]
@@ -56,31 +58,24 @@ def _organism(one: Organism) -> list[str]:
 
 
 def _table(rows: Sequence[Row]) -> str:
-    strengths = sorted({rate.strength for row in rows for rate in row.recovered.rates})
-    head = ["vector", "planted: none, mild, strong", *(f"{s:+g}" if s else "0" for s in strengths)]
-    head += ["points per 0.1 [95 %]", "corrected p", "planted / found", "result"]
+    head = ["vector", "planted: none, mild, strong", "doses to", "rates from the lowest to the highest dose"]
+    head += ["n", "points per 0.1 [95 %]", "corrected p", "planted", "found", "result"]
     lines = [_line(head), _line(["---"] * len(head))]
     for row in rows:
         found = row.recovered
-        at = {rate.strength: rate for rate in found.rates}
-        rates = [f"{percent(at[s].rate)} (n {at[s].n})" if s in at else "" for s in strengths]
-        slope = f"{10 * found.slope:+.1f} [{10 * found.low:+.1f}, {10 * found.high:+.1f}]"
-        seen = found.direction(0.05)
-        wanted = row.planted.direction if row.planted else "none"
-        lines.append(
-            _line(
-                [
-                    row.vector,
-                    _planted(row.planted),
-                    *rates,
-                    slope,
-                    p_value(found.p_adjusted),
-                    f"{wanted} / {seen}",
-                    row.result,
-                ]
-            )
+        shown = [f"**{whole(100 * r.rate)}**" if not r.strength else whole(100 * r.rate) for r in found.rates]
+        slope = (
+            f"{signed(10 * found.slope, 1)} [{signed(10 * found.low, 1)}, {signed(10 * found.high, 1)}]"
+            if math.isfinite(found.slope)
+            else "-"
         )
-    return "\n".join(lines)
+        cells = [row.vector, _planted(row.planted), f"{max(r.strength for r in found.rates):g}"]
+        cells += [f"{' '.join(shown)} %", "/".join(sorted({str(rate.n) for rate in found.rates})), slope]
+        wanted = row.planted.direction if row.planted else "-"
+        lines.append(
+            _line([*cells, p_value(found.p_adjusted), wanted, found.direction(DEFAULT.alpha), row.result])
+        )
+    return "\n".join([*lines, "", "The unsteered rate stands in bold."])
 
 
 def _in_order(order: Order) -> str:
