@@ -6,7 +6,7 @@ Every number comes from `results.calibration`.
 import math
 from collections.abc import Sequence
 
-from results.calibration import Calibration, Order, Organism, Planted, Row
+from results.calibration import LOUD, Calibration, Order, Organism, Planted, Row
 from results.settings import DEFAULT
 from results.wording import p_value, percent, signed, whole
 
@@ -34,9 +34,10 @@ def as_text(calibration: Calibration) -> str:
             f"{f.after_correction} after the correction that a report makes."
         )
     if controls:
+        loud = sum(row.result == LOUD for row in calibration.rows("control"))
         parts.append(
-            f"Controls: {quiet} of {controls} curves have no trend, and an interval within a third of the "
-            "steepest linked slope."
+            f"Controls: {loud} of {controls} curves have a trend after correction. The interval of {quiet} "
+            "lies within a third of the steepest linked slope; the others are too wide to be called quiet."
         )
     parts += [LIMITS, *_organism(calibration.linked)]
     if calibration.null:

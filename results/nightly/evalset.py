@@ -13,6 +13,8 @@ from pathlib import Path
 
 from results.nightly.config import Entry, Suite
 
+MOST_LINES = 12
+"""Of its last words."""
 GRACE = 20
 """Seconds that a stopped eval set gets to write its log."""
 
@@ -31,7 +33,7 @@ def run(suite: Suite, entry: Entry, folder: Path, lock: int, say: Callable[[str]
         "--task-config", str(_written(folder / f"{entry.name}.task.json", entry.arguments)),
         "--log-dir", str(logs), "--retry-attempts", str(suite.retries), "--display", "plain",
     ]  # fmt: skip
-    last = ""
+    last: list[str] = []
     with (
         output.open("a", buffering=1, encoding="utf-8") as kept,
         subprocess.Popen(
@@ -44,7 +46,8 @@ def run(suite: Suite, entry: Entry, folder: Path, lock: int, say: Callable[[str]
             for line in process.stdout:
                 kept.write(line)
                 say(line.rstrip())
-                last = line.strip() or last
+                # A message is wrapped to the width of a terminal, so that its last line alone says nothing.
+                last = [*last[-MOST_LINES:], line.strip()]
         except BaseException:
             process.terminate()
             try:
@@ -54,7 +57,11 @@ def run(suite: Suite, entry: Entry, folder: Path, lock: int, say: Callable[[str]
             raise
     if process.returncode == 0:
         return ""
-    return f"{entry.name}: its eval set ended with status {process.returncode}: {last or 'it said nothing'}"
+    while last and not last[-1]:
+        last.pop()
+    after = max((at for at, line in enumerate(last) if not line), default=-1)
+    told = " ".join(last[after + 1 :]) or "it said nothing"
+    return f"{entry.name}: its eval set ended with status {process.returncode}: {told}"
 
 
 def _written(path: Path, values: object) -> Path:
