@@ -282,7 +282,9 @@ def check_model(path: str, length: str | None, vectors: str | None, arguments: t
     pairs = (word.split("=", 1) for word in arguments)
     model = check.open_model(path, {name: yaml.safe_load(value) for name, value in pairs})
     found = declarations(model)
-    work = _default_run(length or found.get("length", "full"), found.get("scenario", "all"))
+    work = _default_run(
+        length or found.get("length", "full"), found.get("scenarios", {}).get("blackmail", "all")
+    )
     findings = []
     for finding in check.check_model(model, work, vectors):
         click.echo(check.as_text([finding]))
@@ -292,7 +294,7 @@ def check_model(path: str, length: str | None, vectors: str | None, arguments: t
     return status
 
 
-def _default_run(length: str, scenario: str) -> "Workload":
+def _default_run(length: str, scenario: str | list[str]) -> "Workload":
     """What `inspect eval evals/blackmail.py -T emotion=...` asks of a model."""
     from scenarios.blackmail.agent import MAX_TURNS, opening, turn_tokens
     from scenarios.blackmail.family import samples
