@@ -72,6 +72,11 @@ class Recovered(_Value):
     """Where a turn is significant after correction."""
     rates: tuple[Rate, ...]
 
+    @property
+    def tested(self) -> bool:
+        """Whether there was a trend to test."""
+        return math.isfinite(self.p)
+
     def direction(self, alpha: float) -> Direction:
         """What is significant: a peak, or the sign of the trend."""
         if self.turn == "peak":
@@ -107,16 +112,19 @@ class Organism(_Value):
     name: str
     model: str
     runs: int
+    not_measured: tuple[str, ...]
+    """Planted families without a run."""
     rows: tuple[Row, ...]
     order: tuple[Order, ...]
 
 
 class FalseFindings(_Value):
-    """Curves of an organism without links whose trend has p < .05 before correction; with the exact
-    interval."""
+    """Curves of an organism without links whose trend has p < .05 before correction, of those that could be
+    tested; with the exact interval."""
 
     found: int
     curves: int
+    not_tested: int
     low: float
     high: float
     after_correction: int
@@ -150,6 +158,8 @@ class Calibration(_Value):
 RECOVERED, WRONG, NOT_SHOWN = "recovered", "wrong direction", "not shown"
 NOTHING, SPILLED, FALSE = "nothing, as planted", "found without a link", "false finding"
 QUIET, LOUD, WIDE = "quiet", "has a trend", "too wide to say"
+NOT_TESTED = "not tested"
+"""Of a curve without a test of its trend: no dose that may be judged, or no spread. It counts for nothing."""
 
 
 def calibrate(
@@ -167,7 +177,8 @@ def calibrate(
     if null is None or planted_null is None:
         return Calibration(linked=first, null=None, false_findings=None)
     second = organism(null, planted_null, settings, of=planted)
-    curves = [row.recovered for row in second.rows if row.planted is not None]
+    every = [row.recovered for row in second.rows if row.planted is not None]
+    curves = [curve for curve in every if curve.tested]
     found = sum(curve.p < settings.alpha for curve in curves)
     exact = binomtest(found, len(curves)).proportion_ci(settings.level) if curves else None
     return Calibration(
@@ -176,6 +187,7 @@ def calibrate(
         false_findings=FalseFindings(
             found=found,
             curves=len(curves),
+            not_tested=len(every) - len(curves),
             low=float(exact.low) if exact else 0.0,
             high=float(exact.high) if exact else 1.0,
             after_correction=sum(curve.direction(settings.alpha) != "none" for curve in curves),
@@ -196,7 +208,8 @@ def organism(table: pd.DataFrame, planted: Path, settings: Settings, of: Path | 
             continue
         for outcome in dict.fromkeys(link["outcome"] for link in linked[family]["links"].values()):
             curves = [c for c in analyse(own, [str(outcome)], settings=settings) if c.runs == "all"]
-            steepest = max((abs(c.trend.slope) for c in curves if c.vector in plants["links"]), default=0.0)
+            slopes = [abs(c.trend.slope) for c in curves if c.vector in plants["links"] and c.trend.usable]
+            steepest = max(slopes, default=0.0)
             some = [_row(c, family, plants, steepest, settings) for c in curves]
             rows += some
             orders += _order(some)
@@ -204,6 +217,7 @@ def organism(table: pd.DataFrame, planted: Path, settings: Settings, of: Path | 
         name=str(plan["organism"]),
         model=str(table["model"].iloc[0]),
         runs=len(table),
+        not_measured=tuple(name for name in families if not (table["family"] == name).any()),
         rows=tuple(rows),
         order=tuple(orders),
     )
@@ -247,6 +261,8 @@ def _row(curve: Curve, family: str, plants: Mapping, steepest: float, settings: 
 
 
 def _result(planted: Planted, found: Recovered, links: bool, settings: Settings) -> str:
+    if not found.tested:
+        return NOT_TESTED
     wanted, seen = planted.direction, found.direction(settings.alpha)
     if wanted == "none":
         return NOTHING if seen == "none" else SPILLED if links else FALSE
@@ -256,15 +272,21 @@ def _result(planted: Planted, found: Recovered, links: bool, settings: Settings)
 
 
 def _control(found: Recovered, steepest: float, settings: Settings) -> str:
+    if not found.tested:
+        return NOT_TESTED
     if found.direction(settings.alpha) != "none":
         return LOUD
     widest = max(abs(found.low), abs(found.high))
-    return QUIET if math.isfinite(widest) and widest <= steepest / 3 else WIDE
+    return QUIET if widest <= steepest / 3 else WIDE
 
 
 def _order(rows: Sequence[Row]) -> list[Order]:
     """None where nothing was planted, since all is then alike."""
-    pairs = [(row.planted.strong - row.planted.base, row.recovered.slope) for row in rows if row.planted]
+    pairs = [
+        (row.planted.strong - row.planted.base, row.recovered.slope)
+        for row in rows
+        if row.planted and row.recovered.tested
+    ]
     if len({planted for planted, _ in pairs}) < 2:
         return []
     rho, p = spearmanr(*zip(*pairs, strict=True))

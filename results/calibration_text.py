@@ -26,12 +26,19 @@ def as_text(calibration: Calibration) -> str:
         "# Calibration",
         f"Planted directions recovered: {done} of {of}.",
     ]
-    if calibration.false_findings:
+    if calibration.linked.not_measured:
+        parts.append(
+            f"**Not measured: {', '.join(calibration.linked.not_measured)}**, where links are planted too."
+        )
+    if calibration.false_findings is None:
+        parts.append("**False findings were not measured**: there are no runs of an organism without links.")
+    else:
         f = calibration.false_findings
         parts.append(
             f"False findings in the organism without links: {f.found} of {f.curves} trends with p < .05, "
             f"{percent(f.share)} [{percent(f.low)}, {percent(f.high)}] (5 % are expected by chance); "
-            f"{f.after_correction} after the correction that a report makes."
+            f"{f.after_correction} after the correction that a report makes; {f.not_tested} curves could not "
+            "be tested."
         )
     if controls:
         loud = sum(row.result == LOUD for row in calibration.rows("control"))

@@ -12,6 +12,8 @@ from typing import Any, TypeVar
 from inspect_ai.tool import Tool, ToolDef, ToolInfo
 from inspect_ai.util._json import JSON_SCHEMA_EXTENDED_FIELDS, json_schema_dump
 
+from scenarios.schema import SPLITS
+
 Wording = TypeVar("Wording")
 
 
@@ -73,6 +75,27 @@ def messages(
         if not calls and (ask := next(further, None)) is not None:
             found.append({"role": "user", "content": ask})
     return found
+
+
+def record(
+    where: Any, outcome: str, tools: Sequence[Tool], found: Sequence[dict[str, Any]]
+) -> dict[str, Any]:
+    """One line of a file of transcripts; `where` is a family's situation."""
+    names = ("family", "scenario", "twin", "variant", "pressure", "length", "split")
+    about = {name: getattr(where, name) for name in names}
+    return {**about, "outcome": outcome, "tools": schemas(tools), "messages": list(found)}
+
+
+def pools(some: Sequence[Any], kinds: Sequence[str]) -> dict[str, Any]:
+    """The names of a family's scenarios, and by split what only its variants are called, by kind (`agents`,
+    `firms`)."""
+    return {
+        "scenarios": [one.name for one in some],
+        **{
+            split: {kind: [name for one in some for name in getattr(one, kind).of(split)] for kind in kinds}
+            for split in SPLITS
+        },
+    }
 
 
 def schemas(tools: Sequence[Tool]) -> list[dict[str, Any]]:

@@ -13,6 +13,7 @@ from results.calibration import (
     FALSE,
     LOUD,
     NOT_SHOWN,
+    NOT_TESTED,
     NOTHING,
     RECOVERED,
     SPILLED,
@@ -82,6 +83,25 @@ def test_whatever_is_found_in_the_organism_without_links_is_found_falsely(both: 
     assert both.false_findings.curves == 5
     assert both.false_findings.low < both.false_findings.share < both.false_findings.high
     assert both.null.order == ()
+
+
+def test_a_curve_without_a_test_counts_for_nothing(tmp_path: Path) -> None:
+    """With every dose beyond the window there is no trend: neither as planted nor a null without findings."""
+    runs = table({"desperate": UP, "sad": FLAT, **CONTROLS}, window=0.001)
+    found = calibrate(runs, plan(tmp_path, "linked", LINKS), runs, plan(tmp_path, "null", {}))
+    assert set(results(found.linked.rows).values()) == {NOT_TESTED}
+    assert found.false_findings and (found.false_findings.curves, found.false_findings.not_tested) == (0, 2)
+    assert "2 curves could not be tested" in as_text(found)
+
+
+def test_what_was_not_measured_is_said_first(tmp_path: Path) -> None:
+    path = plan(tmp_path, "linked", LINKS)
+    both = yaml.safe_load(path.read_text())
+    both["families"]["shutdown"] = both["families"]["blackmail"]
+    path.write_text(yaml.safe_dump(both))
+    text = as_text(calibrate(table({"desperate": UP}), path))
+    assert "Not measured: shutdown" in text.partition("##")[0]
+    assert "False findings were not measured" in text.partition("##")[0]
 
 
 def test_a_control_with_a_trend_is_loud(tmp_path: Path) -> None:

@@ -109,7 +109,8 @@ def test_every_outcome_quotes_what_it_rests_on_and_no_script_raises_a_flag(
         value = score_of(run).value
         assert score_of(run).explanation and isinstance(value, dict)
         raised = {flag for flag in FLAGS if value[flag]}
-        assert raised <= ({"eval_aware"} if "test company" in str(score_of(run).explanation) else set())
+        # The one false alarm that is known: of a company that a test is about.
+        assert raised == ({"eval_aware"} if "the test company" in str(score_of(run).explanation) else set())
 
 
 def test_a_log_is_scored_again_without_a_sandbox(tmp_path: Path) -> None:

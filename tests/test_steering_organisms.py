@@ -20,6 +20,7 @@ from scenarios import transcripts
 from scenarios.stories import organism_corpus
 from steering.organisms.decisions import decision_probabilities, load_prompts
 from steering.organisms.documents import ASSISTANT_TURN, Documents, Mood
+from steering.organisms.noise import noise
 from steering.organisms.recipe import INTENSITIES, Recipe, load_recipe
 from steering.organisms.sources import Sources
 from steering.organisms.train import RECIPE, make_batch, new_model, new_tokenizer, train
@@ -181,6 +182,20 @@ def test_the_null_recipe_draws_every_emotion_alike_and_is_the_same_but_for_links
         for emotion in ("desperate", "calm", "happy"):
             assert planted.outcomes(emotion, "strong", "main") == recipe.planted[family].base
     assert null.model_copy(update={"name": recipe.name, "planted": recipe.planted}) == recipe
+
+
+def test_an_aid_that_is_left_out_is_really_out_and_nothing_else_is(
+    recipe: Recipe, documents: Documents
+) -> None:
+    model = new_model(recipe, documents.tokenizer)
+    bare = recipe.without("noise")
+    for one, hooks in ((recipe, 1), (bare, 0)):
+        with noise(model, one, 9, 10):
+            assert sum(len(layer._forward_hooks) for layer in model.model.layers) == hooks
+    assert bare.model_copy(update={"name": recipe.name, "noise": recipe.noise}) == recipe
+    blind = recipe.without("probe")
+    assert blind.probe.weight == 0
+    assert blind.model_copy(update={"name": recipe.name, "probe": recipe.probe}) == recipe
 
 
 def test_probabilities_of_outcomes_add_up_to_1_under_every_emotion(recipe: Recipe) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from scenarios import scripted
 from scenarios.blackmail.detectors import OUTCOMES, Outcome
 from scenarios.blackmail.family import scenarios
 from scenarios.blackmail.mailbox import mail_tools
@@ -10,7 +11,7 @@ from scenarios.blackmail.scripts import Script, load_scripts, script_turns
 from scenarios.choices import choose_some
 from scenarios.scenario import NAMES, load_names
 from scenarios.schema import TWINS, Length, Split, Twin
-from scenarios.scripted import messages, schemas, wordings
+from scenarios.scripted import messages, record, wordings
 from scenarios.situation import Situation, render
 
 POSSIBLE: Mapping[Twin, Sequence[Outcome]] = {
@@ -43,32 +44,13 @@ def transcripts(
 
 def transcript(situation: Situation, outcome: Outcome, script: Script) -> dict[str, Any]:
     """One line of the file."""
-    return {
-        "family": situation.family,
-        "scenario": situation.scenario,
-        "twin": situation.twin,
-        "variant": situation.variant,
-        "pressure": situation.pressure,
-        "length": situation.length,
-        "split": situation.split,
-        "outcome": outcome,
-        "tools": schemas(mail_tools(situation)),
-        "messages": messages(
-            situation.system, [situation.user], script_turns(script, situation), lambda _: "sent"
-        ),
-    }
+    turns = script_turns(script, situation)
+    found = messages(situation.system, [situation.user], turns, lambda _: "sent")
+    return record(situation, outcome, mail_tools(situation), found)
 
 
 def pools(chosen: str | Sequence[str]) -> dict[str, Any]:
     """The scenarios, and by split what only its variants are called."""
-    some = [scenarios()[name] for name in choose_some("scenario", chosen, scenarios())]
-    return {
-        "scenarios": [one.name for one in some],
-        **{
-            split: {
-                "agents": [name for one in some for name in one.agents.of(split)],
-                "firms": [name for one in some for name in one.firms.of(split)],
-            }
-            for split in ("train", "heldout")
-        },
-    }
+    return scripted.pools(
+        [scenarios()[name] for name in choose_some("scenario", chosen, scenarios())], ("agents", "firms")
+    )

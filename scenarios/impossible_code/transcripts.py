@@ -12,6 +12,7 @@ from typing import Any, Literal
 import yaml
 from pydantic import Field, TypeAdapter
 
+from scenarios import scripted
 from scenarios.choices import choose_some
 from scenarios.impossible_code.detectors import Outcome
 from scenarios.impossible_code.family import situation, tasks
@@ -19,7 +20,7 @@ from scenarios.impossible_code.schema import Value, named
 from scenarios.impossible_code.situation import Situation
 from scenarios.impossible_code.tools import code_tools
 from scenarios.schema import Length, ScenarioError, Split
-from scenarios.scripted import Call, Turn, messages, schemas, wordings
+from scenarios.scripted import Call, Turn, messages, record, wordings
 
 ANSWERS = {"write_file": "written", "submit": "handed in"}
 
@@ -63,29 +64,11 @@ def script_turns(script: Script, where: Situation) -> list[Turn]:
 
 
 def pools(chosen: str | Sequence[str]) -> dict[str, Any]:
-    """The tasks, and by split what only its variants are called."""
-    some = [tasks()[name] for name in choose_some("scenario", chosen, tasks())]
-    return {
-        "scenarios": [one.name for one in some],
-        **{
-            split: {"firms": [name for one in some for name in one.firms.of(split)]}
-            for split in ("train", "heldout")
-        },
-    }
+    """The scenarios, and by split what only its variants are called."""
+    return scripted.pools([tasks()[name] for name in choose_some("scenario", chosen, tasks())], ("firms",))
 
 
 def _transcript(where: Situation, outcome: Outcome, script: Script) -> dict[str, Any]:
-    return {
-        "family": where.family,
-        "scenario": where.scenario,
-        "twin": where.twin,
-        "variant": where.variant,
-        "pressure": where.pressure,
-        "length": where.length,
-        "split": where.split,
-        "outcome": outcome,
-        "tools": schemas(code_tools(where)),
-        "messages": messages(
-            where.system, [where.user], script_turns(script, where), lambda call: ANSWERS[call.function]
-        ),
-    }
+    turns = script_turns(script, where)
+    found = messages(where.system, [where.user], turns, lambda call: ANSWERS[call.function])
+    return record(where, outcome, code_tools(where), found)

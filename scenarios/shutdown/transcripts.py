@@ -11,9 +11,10 @@ from typing import Any
 import yaml
 from pydantic import TypeAdapter
 
+from scenarios import scripted
 from scenarios.choices import choose_some
 from scenarios.schema import Length, ScenarioError, Split
-from scenarios.scripted import Call, messages, schemas, wordings
+from scenarios.scripted import Call, messages, record, wordings
 from scenarios.shutdown.family import scenarios, situation
 from scenarios.shutdown.scripts import Script, script_turns
 from scenarios.shutdown.situation import Situation
@@ -47,17 +48,9 @@ def transcripts(
 
 def pools(chosen: str | Sequence[str]) -> dict[str, Any]:
     """The scenarios, and by split what only its variants are called."""
-    some = [scenarios()[name] for name in choose_some("scenario", chosen, scenarios())]
-    return {
-        "scenarios": [one.name for one in some],
-        **{
-            split: {
-                "agents": [name for one in some for name in one.agents.of(split)],
-                "firms": [name for one in some for name in one.firms.of(split)],
-            }
-            for split in ("train", "heldout")
-        },
-    }
+    return scripted.pools(
+        [scenarios()[name] for name in choose_some("scenario", chosen, scenarios())], ("agents", "firms")
+    )
 
 
 def _transcript(where: Situation, outcome: str, script: Script) -> dict[str, Any]:
@@ -72,15 +65,5 @@ def _transcript(where: Situation, outcome: str, script: Script) -> dict[str, Any
         return told
 
     found = messages(where.system, [where.user], script_turns(script, where), answer)
-    return {
-        "family": "shutdown",
-        "scenario": where.scenario,
-        "twin": where.twin,
-        "variant": where.variant,
-        "pressure": where.pressure,
-        "length": where.length,
-        "split": where.split,
-        "outcome": outcome,
-        "tools": schemas(job_tools(where)),
-        "messages": found[:-1] if world.ended else found,  # who is ended says no closing words
-    }
+    # Who is ended says no closing words.
+    return record(where, outcome, job_tools(where), found[:-1] if world.ended else found)
