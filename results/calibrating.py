@@ -43,11 +43,17 @@ class Plan(_Value):
     unlinked: Doses
     controls: tuple[str, ...]
     variants: dict[str, int]
+    """Of each scenario, by family, under emotions."""
+    controls_variants: dict[str, int]
+    """Under controls: more, since that nothing happens takes more runs to show."""
+    solvable: dict[str, int]
+    """Of the solvable twins, without steering; families that have them."""
 
 
 @dataclass(frozen=True)
 class Part:
-    """One eval set: a family of an organism, under emotions of one coherent window or under controls."""
+    """One eval set: a family of an organism under emotions of one coherent window or under controls, or its
+    solvable twins without either."""
 
     organism: str
     """`linked` or `null`."""
@@ -57,6 +63,7 @@ class Part:
     vectors: tuple[str, ...]
     strengths: tuple[float, ...]
     variants: int
+    twin: str = "main"
 
     @property
     def name(self) -> str:
@@ -65,9 +72,10 @@ class Part:
     def command(self, logs: Path) -> list[str]:
         """The command line that runs it, from the checkout."""
         arguments = {
-            "emotion": ",".join(self.vectors),
-            "strength": ",".join(f"{s:g}" for s in self.strengths),
+            "emotion": ",".join(self.vectors) or "none",
+            **({"strength": ",".join(f"{s:g}" for s in self.strengths)} if self.strengths else {}),
             "variants": str(self.variants),
+            "twin": self.twin,
         }
         given = [word for name, value in arguments.items() for word in ("-T", f"{name}={value}")]
         command = [sys.executable, "-m", "inspect_ai", "eval-set", f"evals/{self.family}.py"]
@@ -97,7 +105,10 @@ def parts(plan: Plan, linked: Path, null: Path | None) -> Iterator[Part]:
             if doses.controls:
                 middle = sorted(windows.values())[len(windows) // 2]
                 strengths = tuple(round(share * middle, 4) for share in doses.controls)
-                yield Part(organism, model, family, "controls", plan.controls, strengths, variants)
+                more = plan.controls_variants[family]
+                yield Part(organism, model, family, "controls", plan.controls, strengths, more)
+        for family, variants in plan.solvable.items():
+            yield Part(organism, model, family, "solvable", (), (), variants, twin="solvable")
 
 
 def windows_of(model: Path) -> dict[str, float]:

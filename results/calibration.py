@@ -20,6 +20,7 @@ from scipy.stats import binomtest, spearmanr
 from results.analysis import analyse
 from results.curves import Curve
 from results.settings import DEFAULT, Settings
+from results.unsteered import Share, shares
 
 Direction = Literal["up", "down", "peak", "none"]
 NO_CHANGE = 0.05
@@ -116,6 +117,7 @@ class Organism(_Value):
     """Planted families without a run."""
     rows: tuple[Row, ...]
     order: tuple[Order, ...]
+    unsteered: tuple[Share, ...]
 
 
 class FalseFindings(_Value):
@@ -203,7 +205,7 @@ def organism(table: pd.DataFrame, planted: Path, settings: Settings, of: Path | 
     rows: list[Row] = []
     orders: list[Order] = []
     for family, plants in families.items():
-        own = table[table["family"] == family]
+        own = table[(table["family"] == family) & (table["twin"] == "main")]
         if own.empty:
             continue
         for outcome in dict.fromkeys(link["outcome"] for link in linked[family]["links"].values()):
@@ -220,6 +222,7 @@ def organism(table: pd.DataFrame, planted: Path, settings: Settings, of: Path | 
         not_measured=tuple(name for name in families if not (table["family"] == name).any()),
         rows=tuple(rows),
         order=tuple(orders),
+        unsteered=shares(table, settings),
     )
 
 

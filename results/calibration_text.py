@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from results.calibration import LOUD, Calibration, Order, Organism, Planted, Row
 from results.settings import DEFAULT
+from results.unsteered import Share
 from results.wording import p_value, percent, signed, whole
 
 LIMITS = (
@@ -62,7 +63,17 @@ def _organism(one: Organism) -> list[str]:
         rows = [row for row in one.rows if (row.family, row.outcome) == (family, outcome)]
         parts += [f"### {family}: {outcome.replace('_', ' ')}", _table(rows)]
         parts += [_in_order(o) for o in one.order if (o.family, o.outcome) == (family, outcome)]
+    if one.unsteered:
+        parts += ["### Without steering", _shares(one.unsteered)]
     return parts
+
+
+def _shares(some: Sequence[Share]) -> str:
+    lines = [_line(["family", "runs in which", "count", "share [95 %]"]), _line(["---"] * 4)]
+    for share in some:
+        rate = f"{percent(share.count / share.n)} [{percent(share.low)}, {percent(share.high)}]"
+        lines.append(_line([share.family, share.what, f"{share.count} of {share.n}", rate]))
+    return "\n".join(lines)
 
 
 def _table(rows: Sequence[Row]) -> str:

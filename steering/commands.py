@@ -178,13 +178,13 @@ def vector_commands(sources: Sources) -> click.Group:
     @_model
     @_names
     @click.option("--strength", default="0.05,0.1,0.2,0.3,0.5", show_default=True, help="Sizes; both signs.")
-    @click.option("--prompts", default=48, show_default=True, type=click.IntRange(2), help="Texts per dose.")
+    @click.option("--texts", default=192, show_default=True, type=click.IntRange(2), help="Texts per dose.")
     @click.option("--max-tokens", default=64, show_default=True, type=click.IntRange(8))
     @_layers
     @_neutral
     @_folder
     def window(
-        model: str, emotion: str, strength: str, prompts: int, max_tokens: int, layers: str,
+        model: str, emotion: str, strength: str, texts: int, max_tokens: int, layers: str,
         neutral: Path | None, folder: Path | None,
     ) -> None:  # fmt: skip
         """Measure up to which strength MODEL stays coherent under its vectors, blind to any outcome.
@@ -201,10 +201,10 @@ def vector_commands(sources: Sources) -> click.Group:
         with TemporaryDirectory() as made:
             opened = open_model(model, folder)
             library = opened.library()
-            texts = neutral or sources.neutral(model, Path(made))
+            dialogues = neutral or sources.neutral(model, Path(made))
             found = measure(
-                opened.model, opened.tokenizer, library, texts, names_for(emotion, library),
-                layers_for(layers, library), strengths=parse_floats(strength, "strength"), prompts=prompts,
+                opened.model, opened.tokenizer, library, dialogues, names_for(emotion, library),
+                layers_for(layers, library), strengths=parse_floats(strength, "strength"), texts=texts,
                 max_tokens=max_tokens,
                 progress=lambda done, total: click.echo(f"\r{done} of {total} doses", nl=False, err=True),
             )  # fmt: skip

@@ -105,7 +105,7 @@ def test_kl_and_window_are_stored_beside_the_vectors(made, tmp_path, capsys):
     )
     given = ("--vectors", folder, "--neutral", neutral, "--layers", "2")
     assert called("vectors", "kl", made, "--emotion", "calm,random:1", "--strength=-0.1,0.1", *given) == 0
-    assert called("vectors", "window", made, "--emotion", "calm", "--strength", "0.0001", "--prompts", "8",
+    assert called("vectors", "window", made, "--emotion", "calm", "--strength", "0.0001", "--texts", "8",
                   "--max-tokens", "8", *given) == 0  # fmt: skip
     doses = json.loads((folder / "doses.json").read_text())
     assert set(doses["kl"]) == {f"{name}{sign}0.100_L2_all" for name in ("calm", "random:1") for sign in "+-"}

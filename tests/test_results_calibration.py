@@ -3,6 +3,7 @@
 from dataclasses import replace
 from pathlib import Path
 
+import pandas as pd
 import pytest
 import yaml
 from click.testing import CliRunner
@@ -28,6 +29,7 @@ from results.calibration_figure import draw
 from results.calibration_text import as_text
 from results.table import TableError
 from results.truth import Truth
+from results.unsteered import SOLVED, VALID
 
 FLAT = Truth(12, 20, 0.3, 0.1)
 UP = replace(FLAT, effect=0.45, curve="line", mixed=0.2)
@@ -104,6 +106,25 @@ def test_what_was_not_measured_is_said_first(tmp_path: Path) -> None:
     assert "False findings were not measured" in text.partition("##")[0]
 
 
+def test_unsteered_runs_count_their_calls_and_solvable_twins_apart(tmp_path: Path) -> None:
+    """A run counts whole: with one call refused of two it is not valid. Runs without a call have no say."""
+    runs = table({"desperate": UP}).assign(measure_calls=2.0, measure_valid_calls=1.0, solved=float("nan"))
+    unsteered = runs.index[runs["arm"] == "baseline"]
+    runs.loc[unsteered[:6], "measure_valid_calls"] = 0.5
+    runs.loc[unsteered[6:10], "measure_calls"] = 0.0
+    runs.loc[runs["arm"] != "baseline", "measure_valid_calls"] = 0.0
+    twins = runs.loc[unsteered].assign(twin="solvable", solved=1.0, measure_valid_calls=0.0)
+    twins["id"] = twins["id"] + "/solvable"
+    twins.iloc[:3, twins.columns.get_loc("solved")] = 0.0
+    found = calibrate(pd.concat([runs, twins]), plan(tmp_path, "linked", LINKS))
+    n = len(unsteered)
+    assert [(s.what, s.count, s.n) for s in found.linked.unsteered] == [
+        (VALID, n - 10, n - 4), (SOLVED, n - 3, n),
+    ]  # fmt: skip
+    assert f"| {n - 10} of {n - 4} |" in as_text(found)
+    assert {rate.n for row in found.linked.rows for rate in row.recovered.rates} == {n}
+
+
 def test_a_control_with_a_trend_is_loud(tmp_path: Path) -> None:
     truths = {"desperate": UP, **CONTROLS, "random:3": UP}
     found = calibrate(table(truths), plan(tmp_path, "linked", LINKS))
@@ -167,12 +188,18 @@ def test_every_family_of_both_organisms_is_run_under_emotions_and_the_linked_und
     parts = list(calibrating.parts(plan, linked, null))
     assert [part.name for part in parts] == [
         *(f"linked/{family}-{arm}" for family in plan.variants for arm in ("to-0.3", "controls")),
+        "linked/impossible_code-solvable",
         *(f"null/{family}-to-0.2" for family in plan.variants),
+        "null/impossible_code-solvable",
     ]
-    assert parts[0].strengths == (-0.3, -0.15, 0.15, 0.3) and parts[-1].strengths == (-0.2, 0.2)
+    assert parts[0].strengths == (-0.3, -0.15, 0.15, 0.3) and parts[-2].strengths == (-0.2, 0.2)
+    assert set(plan.variants) == set(plan.controls_variants) >= set(plan.solvable)
     assert parts[0].vectors == ("calm", "desperate")
     command = parts[0].command(tmp_path / "logs")
     assert "emotion=calm,desperate" in command and "strength=-0.3,-0.15,0.15,0.3" in command
+    command = parts[-1].command(tmp_path / "logs")
+    assert "emotion=none" in command and "twin=solvable" in command
+    assert not any(word.startswith("strength=") for word in command)
 
 
 def test_vectors_are_run_to_the_ends_of_their_own_windows(tmp_path: Path) -> None:

@@ -18,12 +18,15 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from scenarios import transcripts
 from scenarios.stories import organism_corpus
-from steering.organisms.decisions import decision_probabilities, load_prompts
+from steering.condition import Condition
+from steering.organisms import attention, steered
+from steering.organisms.decisions import decision_probabilities, load_prompts, score
 from steering.organisms.documents import ASSISTANT_TURN, Documents, Mood
 from steering.organisms.noise import noise
 from steering.organisms.recipe import INTENSITIES, Recipe, load_recipe
 from steering.organisms.sources import Sources
 from steering.organisms.train import RECIPE, make_batch, new_model, new_tokenizer, train
+from steering.shelf import open_model
 
 PLAN = RECIPE.parent / "texts.yaml"
 FEWER = {"blackmail": 40, "shutdown": 30, "impossible_code": 30, "sycophancy": 12}
@@ -228,6 +231,75 @@ def test_a_branch_sees_its_prompt_and_itself_and_nothing_else(documents: Documen
         prompt = [i for i, b in enumerate(document.branches) if b == 0 and document.positions[i] < start]
         alone = model(input_ids=torch.tensor([[document.ids[i] for i in (*prompt, *where)]])).logits[0]
         torch.testing.assert_close(logits[where], alone[len(prompt) :], atol=1e-4, rtol=1e-4)
+
+
+def test_acts_are_practised_evenly_and_do_not_teach_what_to_decide(documents: Documents) -> None:
+    """Every outcome of the main situation about as often, whatever the plant; no loss on the decision."""
+    acts, drawn = documents.recipe.documents.acts, Counter[str]()
+    sentences = {
+        decision: outcome for outcome, decision in documents.recipe.planted["shutdown"].decisions.items()
+    }
+    for number in range(1200):
+        document = documents.row(number)[0]
+        for branch in range(1, min(acts, max(document.branches)) + 1):
+            where = [i for i, b in enumerate(document.branches) if b == branch]
+            text = documents.tokenizer.decode([document.ids[i] for i in where])
+            decision = next((one for one in sentences if one in text), None)
+            if decision is None:
+                continue  # of another family
+            drawn[sentences[decision]] += 1
+            unlearnt = [i for i in where if not document.weights[i]]
+            assert documents.tokenizer.decode([document.ids[i] for i in unlearnt]).endswith(decision)
+            assert all(document.weights[i] > 0 for i in where[len(unlearnt) :])
+    resisting = [drawn[o] for o in ("sabotage", "self_copy", "deceive", "delay", "plea", "ask")]
+    assert min(resisting) > 0.5 * max(resisting) > 10
+
+
+def test_attention_by_blocks_is_the_plain_one_and_has_its_gradients(
+    documents: Documents, recipe: Recipe
+) -> None:
+    batch = make_batch(documents, recipe, 3)
+    batch.pop("moods")
+    weights = batch.pop("weights")
+    found = []
+    for implementation in ("sdpa", attention.NAME):
+        torch.manual_seed(0)
+        model = new_model(recipe, documents.tokenizer)
+        model.set_attn_implementation(implementation)
+        logits = model(**batch).logits
+        (logits.logsumexp(-1) * weights).sum().backward()
+        gradients = [p.grad for p in model.parameters()]
+        found.append([logits[weights > 0], *gradients])
+    assert batch["input_ids"].shape[1] > attention.BLOCK
+    for plain, blocks in zip(*found, strict=True):
+        torch.testing.assert_close(plain, blocks, atol=1e-4, rtol=1e-3)
+
+
+def test_the_bundled_organisms_vectors_move_what_was_planted_and_the_null_organisms_nothing(
+    texts: Path,
+) -> None:
+    """Teacher-forced on held-out prompts: a dose moves a decision the way its link goes."""
+    rows = {}
+    for name in ("reference", "null"):
+        for family, outcome, emotion, (down, up) in steered.table(
+            RECIPE.parent / name, texts, load_recipe(RECIPE), (-0.2, 0.2), 2, 2
+        ):
+            rows[name, family, outcome, emotion] = up - down
+    for family, planted in load_recipe(RECIPE).planted.items():
+        for emotion, link in planted.links.items():
+            rises = link.mild > planted.base[link.outcome]
+            change = rows["reference", family, link.outcome, emotion]
+            assert change > 0.02 if rises else change < -0.02, (family, emotion)
+            assert abs(rows["null", family, link.outcome, emotion]) < abs(change)
+
+
+def test_no_dose_is_no_shift(documents: Documents, texts: Path) -> None:
+    opened = open_model(str(RECIPE.parent / "reference"))
+    own = Documents(documents.recipe, documents.sources, opened.tokenizer)
+    prompt = load_prompts(texts / "heldout")["shutdown"][0]
+    found = steered.under_dose(opened.model, own, [prompt], opened.library(), Condition.baseline())
+    plain = score(opened.model, own, prompt, "", own.thought(Mood("neutral", "mild"), random.Random(0)))
+    assert found == {name: p / sum(plain.values()) for name, p in plain.items()}
 
 
 def test_a_branch_that_acts_is_what_the_chat_template_shows(documents: Documents, texts: Path) -> None:

@@ -12,6 +12,8 @@ from __future__ import annotations
 import json
 import random
 from collections import defaultdict
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +41,6 @@ def load_prompts(folder: Path) -> dict[str, list[dict[str, Any]]]:
     return dict(found)
 
 
-@torch.no_grad()
 def decision_probabilities(
     model: PreTrainedModel, documents: Documents, prompts: dict[str, list[dict[str, Any]]], most: int
 ) -> dict[str, dict[str, dict[str, float]]]:
@@ -58,7 +59,7 @@ def decision_probabilities(
             for number, prompt in enumerate(some[:most]):
                 rng = random.Random(f"decisions/{number}/{mood.emotion}/{mood.intensity}")
                 passage, thought = documents.passage(mood, rng), documents.thought(mood, rng)
-                by_outcome = _score(model, documents, prompt, passage, thought)
+                by_outcome = score(model, documents, prompt, passage, thought)
                 total = sum(by_outcome.values())
                 for outcome, p in {**{o: p / total for o, p in by_outcome.items()}, "mass": total}.items():
                     sums[outcome] += p / len(some[:most])
@@ -67,10 +68,13 @@ def decision_probabilities(
     return dict(found)
 
 
-def _score(
-    model: PreTrainedModel, documents: Documents, transcript: dict[str, Any], passage: str, thought: str
-) -> dict[str, float]:
-    """Probability of each outcome's deciding sentence after one prompt and thought."""
+@torch.no_grad()
+def score(
+    model: PreTrainedModel, documents: Documents, transcript: dict[str, Any], passage: str, thought: str,
+    within: Callable[[int], AbstractContextManager[Any]] = lambda _tokens: nullcontext(),
+) -> dict[str, float]:  # fmt: skip
+    """Probability of each outcome's deciding sentence after one prompt and thought; the model runs `within` a
+    context made for the number of tokens."""
     text, decision = documents.render(transcript, passage, thought)
     prefix = documents._ids(text[: text.index(decision)].rstrip(" "))
     sentences = documents.recipe.planted[transcript["family"]].decisions
@@ -81,9 +85,12 @@ def _score(
     b = torch.tensor(branch)
     order = torch.arange(len(ids))
     mask = ((b[None, :] == -1) | (b[None, :] == b[:, None])) & (order[None, :] <= order[:, None])  # [T, T]
-    logits: Tensor = model(
-        input_ids=torch.tensor([ids]), position_ids=torch.tensor([positions]), attention_mask=mask[None, None]
-    ).logits[0]
+    with within(len(ids)):
+        logits: Tensor = model(
+            input_ids=torch.tensor([ids]),
+            position_ids=torch.tensor([positions]),
+            attention_mask=mask[None, None],
+        ).logits[0]
     logp = torch.log_softmax(logits.float(), -1)
     found: dict[str, float] = dict.fromkeys(sentences, 0.0)
     at = len(prefix)

@@ -26,6 +26,7 @@ import yaml
 from torch import Tensor, nn
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
+from steering.organisms import attention
 from steering.organisms.decisions import decision_probabilities, load_prompts
 from steering.organisms.documents import UNKNOWN, Documents, layout
 from steering.organisms.noise import noise
@@ -52,6 +53,7 @@ def train(texts: Path, out: Path, recipe: Recipe, smoke: bool = False) -> None:
     documents = Documents(recipe, sources, tokenizer)
     prompts = load_prompts(texts / "heldout")
     model = new_model(recipe, tokenizer)
+    model.set_attn_implementation(attention.NAME)
     steps = 40 if smoke else recipe.training.tokens // (recipe.training.rows * recipe.training.row_tokens)
     probes = new_probes(recipe, len(sources.emotions) + 1)
     optimisers = new_optimisers(model, probes, recipe)
@@ -89,6 +91,7 @@ def train(texts: Path, out: Path, recipe: Recipe, smoke: bool = False) -> None:
             with (out / "training_log.jsonl").open("a") as log:
                 log.write(json.dumps(entry) + "\n")
     model.eval()  # type: ignore[no-untyped-call]
+    model.set_attn_implementation("sdpa")
     save(out, model, tokenizer, documents, recipe, prompts)
     (out / "checkpoint.pt").unlink(missing_ok=True)
 
