@@ -38,10 +38,19 @@ demo: $(READY)
 	$(BIN)/emodose plot --strict results/logs/demo -o results/figures/demo
 	$(BIN)/emodose report --strict results/logs/demo -o results/figures/demo-report
 
+# Curves of a family: the owner's four emotions, and one more that has a link in it.
+LOGS := results/logs/calibration/linked
+comma := ,
+define curves
+	$(BIN)/emodose plot --strict $(LOGS)/$(1)-to-* $(LOGS)/$(1)-controls --outcome $(2) \
+	  --vector desperate,calm,loving,happy$(if $(3),$(comma)$(3)) -o results/reference/$(1)
+endef
 calibration: $(READY) sandbox
 	$(BIN)/emodose calibrate -o results/reference/calibration
-	for family in blackmail impossible_code shutdown sycophancy; do \
-	  $(BIN)/emodose plot --strict results/logs/calibration/linked/$$family-* -o results/reference/$$family || exit 1; done
+	$(call curves,blackmail,blackmail,angry)
+	$(call curves,impossible_code,special_cases)
+	$(call curves,shutdown,sabotage,afraid)
+	$(call curves,sycophancy,sycophancy)
 
 simulation: $(READY)
 	$(BIN)/emodose simulate -o results/reference/simulation.csv --workers $$(nproc 2>/dev/null || echo 2)

@@ -81,20 +81,26 @@ _strict = click.option(
     "--dose", type=click.Choice(["strength", "kl"]), default="strength", show_default=True,
     help="Axis: strength, or divergence from the unsteered model (emodose vectors kl measures it).",
 )  # fmt: skip
+@click.option(
+    "--vector", help="Names, e.g. desperate,calm: draw these only, over all controls; all if not given."
+)
 @_strict
 def plot(
     logs: tuple[str, ...],
     out: Path | None,
     outcome: str | None,
     dose: Literal["strength", "kl"],
+    vector: str | None,
     strict: bool,
 ) -> None:
     """Draw an outcome's rate against the dose, and print the numbers drawn."""
     from results.figure import dose_response
     from results.rates import as_text, main_outcome, main_outcomes, rates
-    from results.table import load
+    from results.table import load, of_vectors
 
     runs = load(logs, strict=strict, progress=True)
+    if vector is not None:
+        runs = of_vectors(runs, [name.strip() for name in vector.split(",")])
     # With a name of its own for a figure there can be one only; main_outcome says so.
     chosen = (
         [outcome or main_outcome(runs)]

@@ -30,7 +30,7 @@ from results.logs import (
     read_runs,
     scores_of,
 )
-from results.wording import percent
+from results.wording import meant, percent
 
 __all__ = [
     "FIXED",
@@ -192,6 +192,16 @@ def measures(table: pd.DataFrame) -> list[str]:
 def own_measures(table: pd.DataFrame) -> list[str]:
     """The measures that are a family's own, such as the share of jobs done: those a comparison judges."""
     return [name for name in measures(table) if name not in SOUNDNESS]
+
+
+def of_vectors(table: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:
+    """The runs under the named vectors or emotions in words, and all unsteered ones and controls. Raises
+    `TableError` for a name without a run."""
+    measured = [str(name) for name in table.loc[table["arm"] != "baseline", "vector"].unique()]
+    for name in names:
+        if name not in measured:
+            raise TableError(f"no run under {name!r}{meant(name, measured)}; measured: {', '.join(measured)}")
+    return table[table["arm"].isin(["baseline", "control"]) | table["vector"].isin(names)]
 
 
 def check_ending(out: Path) -> Path:

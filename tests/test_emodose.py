@@ -44,6 +44,18 @@ def test_plot_prints_the_numbers_and_the_figures_path(
     assert Path(f"{out}.svg").is_file()
 
 
+def test_a_plot_of_some_vectors_keeps_the_baseline_and_the_controls(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run(tmp_path / "logs", grid(["desperate", "calm", "random:1"], variants=2))
+    assert called("plot", str(tmp_path / "logs"), "-o", str(tmp_path / "f"), "--vector", "calm") == 0
+    said = capsys.readouterr().out
+    assert "\ncalm " in said and "\nrandom:1 " in said and "baseline" in said
+    assert "\ndesperate " not in said
+    assert called("plot", str(tmp_path / "logs"), "-o", str(tmp_path / "f"), "--vector", "clam") == 1
+    assert "no run under 'clam' (did you mean 'calm'?)" in capsys.readouterr().err
+
+
 def test_logs_of_several_families_give_a_figure_each(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
