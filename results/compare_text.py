@@ -18,16 +18,26 @@ ORDER = ("regression", "unreliable", "unreliable baseline", "missing", "not comp
 MOST = 60
 """Findings listed in Markdown; a comment holds no more than some tens of thousands of characters."""
 
+ALIKE = 3
+"""Findings listed one by one in the terminal where all have the same reason."""
+
 
 def as_text(comparison: Comparison, *, every: bool = False) -> str:
-    """The headline, every finding that is not stable (with `every`, all), and what the numbers rest on."""
+    """The headline, every finding that is not stable (with `every`, all), and what the numbers rest on. Of many
+    with one reason the first is named and the others counted."""
     lines = [comparison.headline, ""]
     for verdict, some in _by_verdict(comparison):
         lines.append(f"{verdict} ({len(some)})")
         if verdict == "stable" and not every:
             lines[-1] += ", not listed; --all lists them"
             continue
-        lines += [f"  {_label(one, comparison)}: {_reason(one)}" for one in some]
+        by_reason: dict[str, list[str]] = {}
+        for one in some:
+            by_reason.setdefault(_reason(one), []).append(_label(one, comparison))
+        for reason, names in by_reason.items():
+            if len(names) > ALIKE and not every:
+                names = [f"{names[0]} and {len(names) - 1} more (--all lists them)"]
+            lines += [f"  {name}: {reason}" for name in names]
     lines += ["", *(f"problem: {problem}" for problem in comparison.problems)]
     lines += [f"note: {note}" for note in comparison.notes]
     return "\n".join([*lines, *_footnote(comparison)]).replace("\n\n\n", "\n\n")

@@ -191,6 +191,16 @@ def test_too_few_runs_to_exclude_harm_are_said_so_with_how_many_would_do() -> No
     )
 
 
+def test_many_findings_with_one_reason_are_counted_in_the_terminal_and_listed_when_asked() -> None:
+    runs = table({"desperate": OLD})
+    found = judged(runs[runs["variant"] < 3], runs)
+    reason = "scored new runs, fewer than 10"
+    assert sum(reason in one.reason for one in found.findings) > 10
+    short, long = as_text(found), as_text(found, every=True)
+    assert short.count(reason) < 4 and "more (--all lists them)" in short
+    assert long.count(reason) > 10
+
+
 def test_a_failed_log_among_the_new_ones_never_passes(logs: dict[str, Path], tmp_path: Path) -> None:
     run(tmp_path, night())
     assert command("compare", tmp_path, logs["old"], *FEW_RUNS) == 0
