@@ -23,8 +23,10 @@ ALIKE = 3
 
 
 def as_text(comparison: Comparison, *, every: bool = False) -> str:
-    """The headline, every finding that is not stable (with `every`, all), and what the numbers rest on. Of many
-    with one reason the first is named and the others counted."""
+    """The headline, every finding that is not stable, and what the numbers rest on; with `every`, all.
+
+    Of many with one reason the first is named and the others counted.
+    """
     lines = [comparison.headline, ""]
     for verdict, some in _by_verdict(comparison):
         lines.append(f"{verdict} ({len(some)})")
