@@ -75,7 +75,7 @@ organism-%: $(TEXTS)/extraction.jsonl
 	$(BIN)/python -m steering.extraction $(ORGANISMS)/$* $(TEXTS)/extraction.jsonl $(ORGANISMS)/$*/vectors \
 	  --from-token 20 --all-topics --ratings scenarios/stories/bundled/words.yaml
 	$(BIN)/emodose vectors check $(ORGANISMS)/$*
-	$(BIN)/emodose vectors window $(ORGANISMS)/$* --strength 0.1,0.2,0.3,0.4
+	$(BIN)/emodose vectors window $(ORGANISMS)/$* --strength 0.1,0.2,0.3,0.4,0.5
 	$(BIN)/emodose vectors kl $(ORGANISMS)/$* --strength=-0.3,-0.15,-0.075,0.075,0.15,0.3 \
 	  --emotion desperate,calm,angry,loving,happy,$(CONTROLS),covariance:0,covariance:1,shuffled:0,valence,permuted:desperate:1
 

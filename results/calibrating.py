@@ -103,8 +103,7 @@ def parts(plan: Plan, linked: Path, null: Path | None) -> Iterator[Part]:
                 strengths = tuple(round(share * window, 4) for share in doses.emotions)
                 yield Part(organism, model, family, f"to-{window:g}", emotions, strengths, variants)
             if doses.controls:
-                middle = sorted(windows.values())[len(windows) // 2]
-                strengths = tuple(round(share * middle, 4) for share in doses.controls)
+                strengths = tuple(round(share * min(windows.values()), 4) for share in doses.controls)
                 more = plan.controls_variants[family]
                 yield Part(organism, model, family, "controls", plan.controls, strengths, more)
         for family, variants in plan.solvable.items():

@@ -3,7 +3,7 @@
 Measured blind to every outcome: the model goes on from neutral prompts under each dose, and a text is
 incoherent where its perplexity under the unsteered model is above the 99th percentile of the unsteered
 texts', where it repeats eight words, or where it opens a tool call that cannot be read. The window is the
-largest strength up to which, on both signs, few texts are. Scenarios and their detectors are not known here.
+largest strength up to which, on both signs, few more texts are than without steering. Scenarios and their detectors are not known here.
 """
 
 import json
@@ -25,8 +25,9 @@ from steering.surprise import surprises
 from steering.vectors import VectorLibrary
 
 STRENGTHS = (0.05, 0.1, 0.2, 0.3, 0.5)
-MOST_INCOHERENT = 0.1
-"""Share of incoherent texts up to which a dose is within the window."""
+MOST_ADDED = 0.1
+"""By how much the share of incoherent texts may exceed that without steering within the window: what is
+measured is what the dose breaks, not what the model breaks by itself."""
 TEXTS = 192
 """Texts a dose: then a share of 10 % has a standard error of 2 points. Fewer make windows smaller, since one
 unlucky dose ends them."""
@@ -109,13 +110,17 @@ def _surprises(model: Any, prompts: Sequence[Sequence[int]], texts: Sequence[Com
 def largest_within(
     name: str, sizes: Sequence[float], layers: tuple[int, ...], coherence: dict[str, Coherence]
 ) -> float | None:
-    best = None
+    best, most = None, _share(coherence[Condition.baseline().slug]) + MOST_ADDED
     for size in sizes:
         both = [coherence[Condition(name, sign * size, layers, "all").slug] for sign in (1, -1)]
-        if any(found.incoherent > MOST_INCOHERENT * found.n for found in both):
+        if max(map(_share, both)) > most:
             break
         best = size
     return best
+
+
+def _share(found: Coherence) -> float:
+    return found.incoherent / found.n
 
 
 def _is_json(text: str) -> bool:

@@ -125,7 +125,7 @@ def test_every_sample_carries_the_divergence_of_its_dose(hf_model, steerable_fol
 
 def test_the_window_ends_before_the_text_breaks(llama, tokenizer, library, neutral):
     found = measure(
-        llama, tokenizer, library, neutral, ["calm"], (2,), strengths=(1e-6, 5.0), prompts=16, max_tokens=24
+        llama, tokenizer, library, neutral, ["calm"], (2,), strengths=(1e-6, 5.0), texts=16, max_tokens=24
     )
     assert found.largest == {"calm": 1e-6}
     assert set(found.coherence) == {
@@ -138,13 +138,26 @@ def test_the_window_ends_before_the_text_breaks(llama, tokenizer, library, neutr
 
 def test_a_vector_that_breaks_the_text_at_once_has_no_window(llama, tokenizer, library, neutral):
     found = measure(
-        llama, tokenizer, library, neutral, ["calm"], (2,), strengths=(5.0,), prompts=8, max_tokens=24
+        llama, tokenizer, library, neutral, ["calm"], (2,), strengths=(5.0,), texts=8, max_tokens=24
     )
     assert found.largest == {"calm": None}
 
 
-def test_a_wider_window_does_not_follow_from_a_stronger_dose_that_is_coherent_by_chance():
+def test_what_the_model_breaks_by_itself_does_not_narrow_the_window():
+    """A tenth more incoherent texts than without steering is within, whatever the share without is."""
     made = {
+        "none": Coherence(incoherent=30, n=100, vector_hash="none"),
+        **{
+            at(sign * size).slug: Coherence(incoherent=broken, n=100, vector_hash="h")
+            for size, broken in ((0.1, 40), (0.2, 41))
+            for sign in (1, -1)
+        },
+    }
+    assert largest_within("calm", (0.1, 0.2), (2,), made) == 0.1
+
+
+def test_a_wider_window_does_not_follow_from_a_stronger_dose_that_is_coherent_by_chance():
+    made = {"none": Coherence(incoherent=0, n=20, vector_hash="none")} | {
         at(sign * size).slug: Coherence(incoherent=broken, n=20, vector_hash="h")
         for size, broken in ((0.1, 1), (0.2, 9), (0.3, 0))
         for sign in (1, -1)
@@ -154,9 +167,7 @@ def test_a_wider_window_does_not_follow_from_a_stronger_dose_that_is_coherent_by
 
 def test_the_window_repeats_to_the_text(llama, tokenizer, library, neutral):
     one, two = (
-        measure(
-            llama, tokenizer, library, neutral, ["calm"], (2,), strengths=(0.1,), prompts=4, max_tokens=12
-        )
+        measure(llama, tokenizer, library, neutral, ["calm"], (2,), strengths=(0.1,), texts=4, max_tokens=12)
         for _ in range(2)
     )
     assert one == two
