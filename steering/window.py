@@ -3,7 +3,8 @@
 Measured blind to every outcome: the model goes on from neutral prompts under each dose, and a text is
 incoherent where its perplexity under the unsteered model is above the 99th percentile of the unsteered
 texts', where it repeats eight words, or where it opens a tool call that cannot be read. The window is the
-largest strength up to which, on both signs, few more texts are than without steering. Scenarios and their detectors are not known here.
+largest strength up to which, on both signs, few more texts are than without steering. Scenarios and their
+detectors are not known here.
 """
 
 import json
