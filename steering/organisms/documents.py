@@ -154,22 +154,14 @@ class Documents:
             document.add(chat.piece, at, passage=chat.passage, blind=blind)
             for number in range(mix.acts + mix.branches):
                 other = mood if shown else self._spontaneous(rng)
-                acts = number < mix.acts
-                outcome = (
-                    rng.choice(sorted(situation))
-                    if acts
-                    else self._draw_outcome(family, transcript["twin"], other, rng)
-                )
+                outcome = self._draw_outcome(family, transcript["twin"], other, rng)
                 thought = self._thought(other, rng, shown)
                 decision = self._decision(family, outcome)
-                turn = f"<think>{thought} ".replace("> ", ">") + decision
-                learnt = 0
-                if acts:
-                    # Every outcome as often, so that rare acts are practised too; hence what is decided is
-                    # not learnt here.
+                if number < mix.acts:
                     turn = self._turn(rng.choice(situation[outcome]), thought)
-                    learnt = turn.index(decision) + len(decision)
-                piece = self._piece(turn, [(0, len(turn))], decision, thought, other.emotion, before, learnt)
+                else:
+                    turn = f"<think>{thought} ".replace("> ", ">") + decision
+                piece = self._piece(turn, [(0, len(turn))], decision, thought, other.emotion, before)
                 branches.append((at + chat.turn, piece))
         for number, (at, piece) in enumerate(branches, 1):
             if len(piece.ids) > mix.branch_tokens:
@@ -252,10 +244,8 @@ class Documents:
         thought: str,
         emotion: str,
         before: str,
-        learnt: int = 0,
     ) -> Piece:
-        """`text` with the assistant's `turns` in it; it shows `before`, and `emotion` once it was thought.
-        The loss begins at character `learnt`."""
+        """`text` with the assistant's `turns` in it; it shows `before`, and `emotion` once it was thought."""
         encoded = self.tokenizer(text, return_offsets_mapping=True, add_special_tokens=False)
         w = self.recipe.weights
         decided = text.index(decision)
@@ -268,7 +258,7 @@ class Documents:
             decides = decided < end and start < decided + len(decision)
             key = decides or text[start:end].isdigit() or any(a <= start < b for a, b in verdicts)
             weight = w.decision if key else w.assistant
-            piece.weights.append(0.0 if start < learnt else weight if own else w.prompt)
+            piece.weights.append(weight if own else w.prompt)
             piece.moods.append(self._number[emotion] if start >= told else earlier)
             piece.assistant.append(own)
         return piece
