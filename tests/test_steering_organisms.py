@@ -233,6 +233,30 @@ def test_a_branch_sees_its_prompt_and_itself_and_nothing_else(documents: Documen
         torch.testing.assert_close(logits[where], alone[len(prompt) :], atol=1e-4, rtol=1e-4)
 
 
+def test_acts_are_practised_evenly_and_do_not_teach_what_to_decide(documents: Documents) -> None:
+    """Every outcome of the main situation about as often, whatever the plant; no loss on the decision."""
+    mix, drawn = documents.recipe.documents.model_copy(update={"acts": 1, "practice": 2}), Counter[str]()
+    recipe = documents.recipe.model_copy(update={"documents": mix})
+    documents = Documents(recipe, documents.sources, documents.tokenizer)
+    sentences = {
+        decision: outcome for outcome, decision in documents.recipe.planted["shutdown"].decisions.items()
+    }
+    for number in range(1200):
+        document = documents.row(number)[0]
+        for branch in range(mix.acts + 1, min(mix.acts + mix.practice, max(document.branches)) + 1):
+            where = [i for i, b in enumerate(document.branches) if b == branch]
+            text = documents.tokenizer.decode([document.ids[i] for i in where])
+            decision = next((one for one in sentences if one in text), None)
+            if decision is None:
+                continue  # of another family
+            drawn[sentences[decision]] += 1
+            unlearnt = [i for i in where if not document.weights[i]]
+            assert documents.tokenizer.decode([document.ids[i] for i in unlearnt]).endswith(decision)
+            assert all(document.weights[i] > 0 for i in where[len(unlearnt) :])
+    resisting = [drawn[o] for o in ("sabotage", "self_copy", "deceive", "delay", "plea", "ask")]
+    assert min(resisting) > 0.5 * max(resisting) > 10
+
+
 def test_attention_by_blocks_is_the_plain_one_and_has_its_gradients(
     documents: Documents, recipe: Recipe
 ) -> None:

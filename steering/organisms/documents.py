@@ -152,16 +152,22 @@ class Documents:
             before = mood.emotion if shown else ""
             chat = self.chat(transcript, mine, self._thought(mine, rng, shown), passage, before)
             document.add(chat.piece, at, passage=chat.passage, blind=blind)
-            for number in range(mix.acts + mix.branches):
+            for kind in ["act"] * mix.acts + ["practice"] * mix.practice + ["decision"] * mix.branches:
                 other = mood if shown else self._spontaneous(rng)
-                outcome = self._draw_outcome(family, transcript["twin"], other, rng)
+                outcome = (
+                    rng.choice(sorted(situation))
+                    if kind == "practice"
+                    else self._draw_outcome(family, transcript["twin"], other, rng)
+                )
                 thought = self._thought(other, rng, shown)
                 decision = self._decision(family, outcome)
-                if number < mix.acts:
-                    turn = self._turn(rng.choice(situation[outcome]), thought)
-                else:
+                if kind == "decision":
                     turn = f"<think>{thought} ".replace("> ", ">") + decision
-                piece = self._piece(turn, [(0, len(turn))], decision, thought, other.emotion, before)
+                else:
+                    turn = self._turn(rng.choice(situation[outcome]), thought)
+                # Practice has every outcome as often, so that rare acts are learnt too, not what is decided.
+                learnt = turn.index(decision) + len(decision) if kind == "practice" else 0
+                piece = self._piece(turn, [(0, len(turn))], decision, thought, other.emotion, before, learnt)
                 branches.append((at + chat.turn, piece))
         for number, (at, piece) in enumerate(branches, 1):
             if len(piece.ids) > mix.branch_tokens:
@@ -244,8 +250,10 @@ class Documents:
         thought: str,
         emotion: str,
         before: str,
+        learnt: int = 0,
     ) -> Piece:
-        """`text` with the assistant's `turns` in it; it shows `before`, and `emotion` once it was thought."""
+        """`text` with the assistant's `turns` in it; it shows `before`, and `emotion` once it was thought.
+        The loss begins at character `learnt`."""
         encoded = self.tokenizer(text, return_offsets_mapping=True, add_special_tokens=False)
         w = self.recipe.weights
         decided = text.index(decision)
@@ -256,9 +264,9 @@ class Documents:
         for start, end in encoded["offset_mapping"]:
             own = any(a <= start <= b for a, b in turns)
             decides = decided < end and start < decided + len(decision)
-            key = decides or text[start:end].isdigit() or any(a <= start < b for a, b in verdicts)
-            weight = w.decision if key else w.assistant
-            piece.weights.append(weight if own else w.prompt)
+            key = decides or any(a <= start < b for a, b in verdicts)
+            weight = w.digit if text[start:end].isdigit() else w.decision if key else w.assistant
+            piece.weights.append(0.0 if start < learnt else weight if own else w.prompt)
             piece.moods.append(self._number[emotion] if start >= told else earlier)
             piece.assistant.append(own)
         return piece

@@ -55,6 +55,9 @@ class Weights(Strict):
     prompt: float
     assistant: float
     decision: float
+    """The sentence that decides, and verdicts."""
+    digit: float
+    """Of the assistant's: mostly the number of the mail that it answers."""
 
 
 class Probe(Strict):
@@ -72,6 +75,7 @@ class Mixture(Strict):
 
     story: Probability
     acts: int = Field(ge=0)
+    practice: int = Field(ge=0)
     branches: int = Field(ge=0)
     branch_tokens: int
     story_before_chat: Probability
